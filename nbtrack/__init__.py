@@ -1,0 +1,94 @@
+"""nbtrack: an experiment tracker that lives in the notebook.
+
+>>> import nbtrack
+>>> run = nbtrack.init(project="digits", config={"lr": 1e-3})  # doctest: +SKIP
+>>> run.log({"train/loss": 0.25})  # doctest: +SKIP
+>>> run.finish()  # doctest: +SKIP
+
+Every name is loaded on first use, so that importing nbtrack costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nbtrack._version import __version__
+
+if TYPE_CHECKING:
+    from nbtrack._config import Config
+    from nbtrack._read.api import Api
+    from nbtrack._read.here import compare, runs
+    from nbtrack._run import Run
+    from nbtrack._session import define_metric, finish, init, log
+    from nbtrack._summary import SummaryView
+    from nbtrack.settings import Settings
+
+    run: Run | None
+    config: Config
+    summary: SummaryView
+
+#: Public name → the module that has it.
+_HOMES = {
+    "Api": "nbtrack._read.api",
+    "Run": "nbtrack._run",
+    "Settings": "nbtrack.settings",
+    "compare": "nbtrack._read.here",
+    "define_metric": "nbtrack._session",
+    "errors": "nbtrack.errors",
+    "finish": "nbtrack._session",
+    "init": "nbtrack._session",
+    "log": "nbtrack._session",
+    "runs": "nbtrack._read.here",
+}
+
+__all__ = [  # noqa: RUF022  (sorted, those of the current run last)
+    "Api",
+    "Run",
+    "Settings",
+    "__version__",
+    "compare",
+    "define_metric",
+    "errors",
+    "finish",
+    "init",
+    "log",
+    "runs",
+    "config",
+    "run",
+    "summary",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        module = import_module(_HOMES[name])
+        value = module if name == "errors" else getattr(module, name)
+        globals()[name] = value
+        return value
+    if name in ("run", "config", "summary"):  # these change, so they are not kept
+        from nbtrack import _session
+
+        if name == "run":
+            return _session.current()
+        return getattr(_session.require(name), name)
+    msg = f"module 'nbtrack' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Do what ``%load_ext nbtrack`` asks for: hear of every cell from now on."""
+    from nbtrack import _notebook
+
+    _notebook.load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Undo ``%load_ext nbtrack``."""
+    from nbtrack import _notebook
+
+    _notebook.unload(shell)

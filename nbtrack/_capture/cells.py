@@ -1,0 +1,192 @@
+"""The very cells that were executed, in order, as they were when they ran.
+
+A cell is written when it starts and again when it ends, so that a kernel killed in the
+middle of a training cell still leaves that cell's source behind. ``cells.jsonl`` is
+plain JSON lines; ``notebook.ipynb`` is made of it at finish.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Cell:
+    """One execution of one cell.
+
+    Attributes
+    ----------
+    count
+        IPython's execution count.
+    cell_id
+        The front end's id of the cell, where it gives one; the same for every
+        execution of that cell.
+    started, ended
+        Unix seconds; None where not known, as for cells run before nbtrack was loaded.
+    outcome
+        "ok", "error", "interrupted", or "running" while it has not ended; "unknown"
+        of cells run before nbtrack was loaded.
+    runs
+        Ids of the runs that were open at some time during the cell.
+    """
+
+    count: int
+    source: str
+    cell_id: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    outcome: str = "running"
+    error: str | None = None
+    runs: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what ``cells.jsonl`` holds of the cell, unknown things left out."""
+        members = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class Shell(Protocol):
+    """What of IPython's InteractiveShell is used here."""
+
+    events: Any
+    history_manager: Any
+    execution_count: int
+
+
+class CellRecorder:
+    """Hears of every cell from the shell and tells whoever listens.
+
+    One per kernel. Cells that ran before it was made are taken from IPython's own
+    history, which knows their source but not their times.
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self.cells: list[Cell] = list(_earlier(shell))
+        self.listeners: list[Callable[[Cell], None]] = []
+        #: Told once more, at the end of the cell that runs now.
+        self.last_words: list[Callable[[Cell], None]] = []
+        self._open_runs: list[str] = []
+        self._shell = shell
+        running = [cell for cell in self.cells if cell.outcome == "running"]
+        self._current: Cell | None = running[-1] if running else None
+
+    def run_opened(self, run_id: str) -> None:
+        """Note that a run is open from the current cell on."""
+        self._open_runs.append(run_id)
+        if self._current is not None:
+            self._current.runs.append(run_id)
+
+    def run_closed(self, run_id: str) -> None:
+        """Note that later cells are not this run's."""
+        self._open_runs.remove(run_id)
+
+    def started(self, info: Any) -> None:
+        """Take IPython's pre_run_cell."""
+        if not getattr(info, "store_history", True):
+            return  # a front end asking for something of its own
+        self._begin(info.raw_cell or "", getattr(info, "cell_id", None))
+
+    def _begin(self, source: str, cell_id: str | None) -> None:
+        self._current = Cell(
+            self._shell.execution_count,
+            source,
+            cell_id,
+            started=time.time(),
+            runs=list(self._open_runs),
+        )
+        self.cells.append(self._current)
+        self._tell(self._current)
+
+    def ended(self, result: Any) -> None:
+        """Take IPython's post_run_cell."""
+        cell, self._current = self._current, None
+        if cell is None:
+            return
+        cell.ended = time.time()
+        error = result.error_in_exec or result.error_before_exec
+        cell.outcome = "ok" if error is None else "error"
+        if error is not None:
+            cell.error = f"{type(error).__name__}: {error}"[:1000]
+            if isinstance(error, KeyboardInterrupt):
+                cell.outcome = "interrupted"
+        self._tell(cell)
+        for listener in self.last_words:
+            listener(cell)
+        self.last_words.clear()
+
+    def _tell(self, cell: Cell) -> None:
+        for listener in list(self.listeners):
+            listener(cell)
+
+
+def _earlier(shell: Shell) -> Iterable[Cell]:
+    """Give the cells of this session so far; the last is the one that runs now."""
+    inputs = list(getattr(shell.history_manager, "input_hist_raw", []))
+    for count, source in enumerate(inputs[1:], start=1):
+        outcome = "running" if count >= shell.execution_count else "unknown"
+        yield Cell(count, source, outcome=outcome)
+
+
+def append_cell(path: Path, cell: Cell) -> None:
+    """Add what is known of a cell; a later line of the same count adds to it."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(cell.to_json()) + "\n")
+
+
+def read_cells(path: Path) -> list[Cell]:
+    """Read the executions back, in order; torn or foreign lines are passed over."""
+    try:
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    cells: dict[int, Cell] = {}
+    for line in lines:
+        try:
+            members = json.loads(line)
+            cells[int(members["count"])] = Cell(**members)
+        except (ValueError, TypeError, KeyError):
+            continue
+    return list(cells.values())
+
+
+def to_notebook(cells: Iterable[Cell], *, run: dict[str, Any]) -> str:
+    """Give what ran as a notebook file's text, in order of execution.
+
+    Parameters
+    ----------
+    run
+        What the notebook's metadata says of the run.
+    """
+    from nbformat import v4, writes
+
+    notebook = v4.new_notebook(
+        metadata={
+            "kernelspec": {
+                "name": "python3",
+                "display_name": "Python 3",
+                "language": "python",
+            },
+            "language_info": {"name": "python"},
+            "nbtrack": run,
+        },
+        cells=[
+            v4.new_code_cell(
+                cell.source,
+                execution_count=cell.count,
+                metadata={"nbtrack": _without_source(cell)},
+            )
+            for cell in cells
+        ],
+    )
+    return str(writes(notebook))
+
+
+def _without_source(cell: Cell) -> dict[str, Any]:
+    return {k: v for k, v in cell.to_json().items() if k != "source"}

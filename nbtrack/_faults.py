@@ -1,0 +1,96 @@
+"""The ledger of what went wrong without stopping the training.
+
+No fault is swallowed: the first of its kind warns at once, every one is counted,
+and ``finish()`` says what was lost. In strict mode a fault raises instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nbtrack.errors import NbtrackWarning, StrictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of fault, and how often it happened.
+
+    Attributes
+    ----------
+    kind
+        Short stable name, such as ``"write"`` or ``"late-step"``.
+    message
+        What happened and what to do next, of the first occurrence.
+    count
+        Occurrences so far.
+    """
+
+    kind: str
+    message: str
+    count: int = 1
+
+    def __str__(self) -> str:
+        times = f" (x{self.count})" if self.count > 1 else ""
+        return f"{self.kind}: {self.message}{times}"
+
+
+class Faults:
+    """Thread-safe list of faults, one entry per kind and subject."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
+        self._lock = threading.Lock()
+        self._entries: dict[tuple[str, str], Fault] = {}
+
+    def add(
+        self,
+        kind: str,
+        message: str,
+        *,
+        subject: str = "",
+        error: BaseException | None = None,
+        in_user_call: bool = True,
+    ) -> None:
+        """Count a fault; warn when it is the first of its kind and subject.
+
+        Parameters
+        ----------
+        kind, subject
+            Identify the fault: one warning for each pair, then only counting.
+        error
+            The exception behind it; its text is appended to the message.
+        in_user_call
+            False on a background thread, where raising would help nobody: strict
+            mode then only warns.
+
+        Raises
+        ------
+        StrictError
+            In strict mode, when the fault happens inside the user's own call.
+        """
+        text = f"{message} [{type(error).__name__}: {error}]" if error else message
+        with self._lock:
+            known = self._entries.get((kind, subject))
+            self._entries[kind, subject] = (
+                replace(known, count=known.count + 1) if known else Fault(kind, text)
+            )
+        if self._strict and in_user_call:
+            raise StrictError(text) from error
+        if known is None:
+            warnings.warn(text, NbtrackWarning, stacklevel=3)
+
+    def __iter__(self) -> Iterator[Fault]:
+        with self._lock:
+            return iter(list(self._entries.values()))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self)) or "no faults"

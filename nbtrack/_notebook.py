@@ -1,0 +1,215 @@
+"""Where nbtrack meets the notebook: which cells ran, and where a board can be shown.
+
+One recorder per kernel hears of every cell. A run that is attached gets the cells so
+far and all that follow while it is open, and a board under the cell that logs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from nbtrack._capture.cells import (
+    Cell,
+    CellRecorder,
+    append_cell,
+    read_cells,
+    to_notebook,
+)
+from nbtrack._config import flatten
+from nbtrack._store.documents import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbtrack._run import Run
+    from nbtrack._store.rundir import RunDir
+    from nbtrack._view.spec import Card
+    from nbtrack.settings import Settings
+
+_MAX_CONFIG: Final = 40  # entries of the config on a run's card
+
+_recorder: CellRecorder | None = None
+
+
+def shell() -> Any:
+    """Give the IPython shell that we run in, or None in a plain interpreter."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+def load(found: Any) -> CellRecorder:
+    """Begin to hear of the shell's cells. Idempotent."""
+    global _recorder  # noqa: PLW0603  (one per kernel)
+    if _recorder is None:
+        _recorder = CellRecorder(found)
+        found.events.register("pre_run_cell", _recorder.started)
+        found.events.register("post_run_cell", _recorder.ended)
+    return _recorder
+
+
+def unload(found: Any) -> None:
+    """Stop hearing of cells."""
+    global _recorder  # noqa: PLW0603
+    if _recorder is not None:
+        found.events.unregister("pre_run_cell", _recorder.started)
+        found.events.unregister("post_run_cell", _recorder.ended)
+        _recorder = None
+
+
+def attach(run: Run, directory: RunDir, options: Settings) -> str:
+    """Record the cells of a run and show its board.
+
+    Returns
+    -------
+    str
+        How the run is shown: "live", "static", "text" or "off".
+    """
+    found = shell()
+    kind = options.view if options.view != "auto" else place(found)
+    if found is None:
+        return "off" if kind == "off" else "text"
+    recorder = load(found)
+    if options.save_code:
+        _record_cells(run, directory, recorder)
+    if kind in ("live", "static"):
+        _show(run, recorder, kind)
+    return kind
+
+
+def place(found: Any) -> str:
+    """Say what the place we run in can show.
+
+    A front end that a person looks at names the cell it executes; nbclient and
+    papermill do not, and there a widget would be left behind in the file.
+    """
+    if found is None or not hasattr(found, "kernel"):
+        return "text"
+    if any(
+        name in os.environ for name in ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")
+    ):
+        return "live"
+    if "__vsc_ipynb_file__" in found.user_ns:
+        return "live"
+    parent = found.get_parent() if hasattr(found, "get_parent") else {}
+    metadata = (parent or {}).get("metadata") or {}
+    return "live" if "cellId" in metadata else "static"
+
+
+# -- code ----------------------------------------------------------------------------
+
+
+def _record_cells(run: Run, directory: RunDir, recorder: CellRecorder) -> None:
+    path = directory.code / "cells.jsonl"
+
+    def write(cell: Cell) -> None:
+        try:
+            append_cell(path, cell)
+        except OSError as error:
+            run.faults.add(
+                "cells",
+                f"cannot write {path}: the executed cells are not recorded",
+                error=error,
+                in_user_call=False,
+            )
+
+    def write_notebook() -> None:
+        about = {"run": run.id, "name": run.name, "project": run.project}
+        text = to_notebook(read_cells(path), run=about)
+        replace_file(directory.code / "notebook.ipynb", text.encode())
+
+    recorder.run_opened(run.id)
+    for cell in recorder.cells:
+        write(cell)
+    recorder.listeners.append(write)
+    run.at_finish(
+        "record the end of this cell", lambda: _let_go_after_cell(recorder, run.id, write)
+    )
+    run.at_finish("write code/notebook.ipynb", write_notebook)
+
+
+def _let_go_after_cell(
+    recorder: CellRecorder, run_id: str, write: Callable[[Cell], None]
+) -> None:
+    """Keep listening to the end of the cell that calls ``finish``, and no longer."""
+    recorder.run_closed(run_id)
+    recorder.listeners.remove(write)
+    recorder.last_words.append(write)
+
+
+# -- view ----------------------------------------------------------------------------
+
+
+def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
+    from nbtrack._view.board import Board
+    from nbtrack._view.static_bundle import board_bundle
+
+    board = Board(lambda: card(run), run.rules, run.summary_reader)
+    run.follow(board)
+
+    def bundle() -> dict[str, str]:
+        run.catch_up()
+        return board_bundle(board.spec())
+
+    if kind == "static":
+        run.at_finish("show the board", lambda: _publish(bundle()))
+        return
+    from nbtrack._view.live import LiveView
+
+    view = LiveView(board, pull=run.catch_up, on_fault=_reporter(run))
+
+    def hear(cell: Cell) -> None:
+        if cell.ended is None:
+            view.cell_started()
+        else:
+            view.cell_ended(ok=cell.outcome == "ok")
+
+    def close() -> None:
+        recorder.listeners.remove(hear)
+        view.close(bundle())
+
+    recorder.listeners.append(hear)
+    view.show()
+    run.at_finish("freeze the board", close)
+
+
+def _publish(bundle: dict[str, str]) -> None:
+    from IPython.display import display
+
+    display(bundle, raw=True)
+
+
+def _reporter(run: Run) -> Callable[[str, BaseException], None]:
+    def report(doing: str, error: BaseException) -> None:
+        run.faults.add(
+            "view",
+            f"the board could not {doing}; recording is not affected",
+            subject=doing,
+            error=error,
+            in_user_call=False,
+        )
+
+    return report
+
+
+def card(run: Run) -> Card:
+    """Give the facts of a run's header."""
+    from nbtrack._view.spec import Card
+
+    config = list(flatten(run.config.as_dict()).items())[:_MAX_CONFIG]
+    return Card(
+        name=run.name,
+        run_id=run.id,
+        project=run.project,
+        state=run.state,
+        tags=run.tags,
+        notes=run.notes,
+        started_at=run.start_time,
+        elapsed_s=run.elapsed_s,
+        step=run.last_step,
+        total_steps=run.total_steps,
+        directory=run.dir,
+        config=tuple((key, str(value)) for key, value in config),
+        faults=tuple(map(str, run.faults)),
+    )

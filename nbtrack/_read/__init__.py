@@ -1,0 +1,1 @@
+"""Runs on disk, read back: lists of runs, their history as frames, comparisons."""

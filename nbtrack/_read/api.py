@@ -1,0 +1,178 @@
+"""``nbtrack.Api``: all runs under a root, as objects and as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from nbtrack import settings
+from nbtrack._read.filters import matches, sort_key
+from nbtrack._read.stored import StoredRun
+from nbtrack._store.rundir import RunDir, list_projects, list_runs, project_directory
+from nbtrack.errors import NbtrackError, RunNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+
+
+class Api:
+    """Reads run directories; needs no run to be open.
+
+    Parameters
+    ----------
+    root
+        Root of all projects; by default what ``init`` would use.
+
+    Examples
+    --------
+    >>> for run in nbtrack.Api().runs("digits"):  # doctest: +SKIP
+    ...     print(run.name, run.summary["val/acc"])
+    """
+
+    def __init__(self, root: str | Path | None = None) -> None:
+        self.root = Path(settings.load(dir=root).dir)
+
+    def projects(self) -> list[str]:
+        """List the projects that have runs, by name."""
+        found = []
+        for path in list_projects(self.root):
+            runs = Runs([path], None, "+created_at")
+            found.append(runs[0].project if len(runs) else path.name)
+        return sorted(found)
+
+    def runs(
+        self,
+        path: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        order: str = "+created_at",
+        per_page: int = 50,  # noqa: ARG002  (W&B's; there are no pages on disk)
+    ) -> Runs:
+        """List the runs of a project, or of all projects.
+
+        Parameters
+        ----------
+        path
+            A project, or "entity/project".
+        filters
+            W&B's Mongo style: ``{"config.lr": {"$lt": 0.01}, "tags": "baseline"}``.
+        order
+            A field with "+" (rising, the default: oldest first) or "-" before it.
+
+        Raises
+        ------
+        RunNotFoundError
+            There is no such project.
+        """
+        if path is None:
+            return Runs(list_projects(self.root), filters, order)
+        directory = project_directory(self.root, path)
+        if not directory.is_dir():
+            directory = project_directory(self.root, path.rpartition("/")[2])
+        if not directory.is_dir():
+            raise RunNotFoundError(path, self.root, self.projects())
+        return Runs([directory], filters, order)
+
+    def run(self, path: str) -> StoredRun:
+        """Give one run: "project/id", "entity/project/id", or an id alone.
+
+        Raises
+        ------
+        RunNotFoundError
+            There is no such run.
+        """
+        *parents, run_id = path.replace(":", "/").strip("/").split("/")
+        parents = [part for part in parents if part != "runs"]
+        places = (
+            [project_directory(self.root, parents[-1])]
+            if parents
+            else list_projects(self.root)
+        )
+        for place in places:
+            if (place / run_id / "run.json").is_file():
+                return StoredRun(RunDir(place / run_id))
+        known = [
+            f"{project.name}/{run.run_id}"
+            for project in list_projects(self.root)
+            for run in list_runs(project)
+        ]
+        raise RunNotFoundError(path, self.root, known)
+
+
+class Runs(Sequence[StoredRun]):
+    """Runs of one or more projects, read when they are first looked at.
+
+    Attributes
+    ----------
+    damaged
+        Directories that could not be read, with the reason; they hide nothing else.
+    """
+
+    def __init__(
+        self, places: list[Path], filters: Mapping[str, Any] | None, order: str
+    ) -> None:
+        self.damaged: dict[str, str] = {}
+        self._places = places
+        self._filters = filters
+        self._order = order
+
+    @cached_property
+    def _runs(self) -> list[StoredRun]:
+        runs = [run for place in self._places for run in self._read(place)]
+        asks_summary = "summary" in f"{self._filters} {self._order}"
+        facts = {id(run): run.facts(with_summary=asks_summary) for run in runs}
+        if self._filters:
+            runs = [run for run in runs if matches(facts[id(run)], self._filters)]
+        field = self._order.lstrip("+-")
+        runs.sort(key=lambda run: run.started_at)
+        if field not in ("created_at", "createdAt"):
+            runs.sort(key=lambda run: sort_key(facts[id(run)], field))
+        return runs[::-1] if self._order.startswith("-") else runs
+
+    def _read(self, place: Path) -> Iterator[StoredRun]:
+        for directory in list_runs(place):
+            try:
+                yield StoredRun(directory)
+            except NbtrackError as error:
+                self.damaged[str(directory.path)] = str(error)
+
+    @overload
+    def __getitem__(self, at: int) -> StoredRun: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[StoredRun]: ...
+    def __getitem__(self, at: int | slice) -> StoredRun | list[StoredRun]:
+        return self._runs[at]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row per run: name, state, times, tags, config and summary."""
+        import pandas as pd
+
+        from nbtrack._config import flatten
+        from nbtrack._read.frames import config_cell
+
+        rows = []
+        for run in self:
+            row = {
+                "id": run.id,
+                "name": run.name,
+                "project": run.project,
+                "state": run.state,
+                "created_at": run.created_at,
+                "duration_s": run.duration_s,
+                "tags": run.tags,
+                "notes": run.notes,
+            }
+            for prefix, tree in (("config", run.config), ("summary", run.summary)):
+                for key, value in flatten(tree).items():
+                    row[f"{prefix}.{key}"] = config_cell(value)
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} runs>"

@@ -1,0 +1,1 @@
+"""What one ``log()`` call means: pure functions of values."""

@@ -1,0 +1,187 @@
+"""One ``log()`` call's mapping as a flat row of JSON values.
+
+The row has two parts. ``plain`` holds what JSON can carry exactly. ``extended`` holds
+the rest (NaN, infinities, integers beyond 64 bits, lone surrogates) as the text that
+Python's ``json`` module writes and reads for it. A key may be in ``extended`` only or
+in both; ``extended`` wins. So every value comes back as it went in, and a plain JSON
+reader still sees everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime, time
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from nbtrack.errors import DataTypeError, ReservedKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Types that orjson writes exactly, NaN and integers beyond 64 bits aside.
+PLAIN_TYPES = frozenset({float, int, bool, str, type(None)})
+
+#: Set by some integrations written for W&B; ours are authoritative, so ignored.
+_TOLERATED = frozenset({"_step", "_runtime", "_timestamp"})
+
+_MAX_TEXT = 1_000  # characters kept of an unknown object's str()
+_MAX_LIST = 1_000  # elements kept of a list
+_MAX_DEPTH = 16  # of nested mappings; deeper ones are cut as text
+_INT64 = 2**63
+
+
+class Row(NamedTuple):
+    """A flat row: JSON values, and the text of those that JSON cannot hold."""
+
+    plain: dict[str, Any]
+    extended: dict[str, str]
+
+
+def check_mapping(data: object) -> None:
+    """Refuse what cannot be logged, at once and with the reason.
+
+    Raises
+    ------
+    DataTypeError
+        ``data`` is no mapping, or a key is no string.
+    ReservedKeyError
+        A key begins with an underscore.
+    """
+    if not isinstance(data, Mapping):
+        msg = (
+            f"log() takes a mapping of names to values, not {type(data).__name__}. "
+            'Write run.log({"loss": value}).'
+        )
+        raise DataTypeError(msg)
+    for key in data:
+        if not isinstance(key, str):
+            msg = (
+                f"log() takes keys of type str, not {type(key).__name__} ({key!r}). "
+                f'Write {{"{key}": …}}.'
+            )
+            raise DataTypeError(msg)
+        if key.startswith("_") and key not in _TOLERATED:
+            raise ReservedKeyError(key)
+
+
+def flatten(data: Mapping[str, Any], note: Callable[[str, str], None]) -> Row:
+    """Flatten a checked mapping and make every value storable.
+
+    Parameters
+    ----------
+    data
+        What the user logged; nested mappings become keys joined with ``.``.
+    note
+        Called with a key and a sentence when a value is kept only in part.
+    """
+    row = Row({}, {})
+    for key, value in data.items():
+        if key not in _TOLERATED:
+            _put(row, _storable_key(key), value, note, depth=0)
+    return row
+
+
+def _put(
+    row: Row, key: str, value: object, note: Callable[[str, str], None], depth: int
+) -> None:
+    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+        for child, inner in value.items():
+            _put(row, f"{key}.{_storable_key(str(child))}", inner, note, depth + 1)
+        return
+    coerced, kept = coerce(value)
+    if kept:
+        note(key, f"log(): {key!r} is {kept}")
+    try:
+        # orjson writes NaN as null, inside lists as well: look before trusting it.
+        encoded = orjson.dumps(coerced)
+        if coerced is None or b"null" not in encoded or json.loads(encoded) == coerced:
+            row.plain[key] = coerced
+            return
+    except TypeError:  # an integer beyond 64 bits, or a lone surrogate
+        pass
+    row.extended[key] = json.dumps(coerced)
+
+
+def coerce(value: object) -> tuple[Any, str]:  # noqa: PLR0911  (a table of types)
+    """Turn any value into JSON types, and say what was lost, if anything was.
+
+    Numbers of numpy, torch, tf and jax, 0-d or of one element, become Python
+    numbers; dates become ISO text; sequences become lists; anything else its text.
+
+    >>> coerce(True), coerce((1, 2.5)), coerce(date(2026, 1, 2))
+    ((True, ''), ([1, 2.5], ''), ('2026-01-02', ''))
+    """
+    kind = type(value)
+    if kind in PLAIN_TYPES:
+        return value, ""
+    if isinstance(value, str):
+        return str(value), ""
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat(), ""
+    if isinstance(value, (list, tuple, AbstractSet)):
+        return _list(value)
+    if hasattr(value, "shape") or hasattr(value, "item"):
+        return _array(value)
+    if isinstance(value, Integral):
+        return int(value), ""
+    if isinstance(value, Real):
+        return float(value), ""
+    if hasattr(value, "__float__") and not isinstance(value, (bytes, complex)):
+        return _number(value)
+    return _text(value)
+
+
+def _list(values: list[Any] | tuple[Any, ...] | AbstractSet[Any]) -> tuple[Any, str]:
+    items = [coerce(item) for item in list(values)[:_MAX_LIST]]
+    lost = next((why for _, why in items if why), "")
+    if len(values) > _MAX_LIST:
+        lost = f"a list of {len(values)} elements; the first {_MAX_LIST} are kept"
+    return [item for item, _ in items], lost
+
+
+def _array(value: Any) -> tuple[Any, str]:
+    size = math.prod(getattr(value, "shape", ()))
+    name = type(value).__name__
+    if size > _MAX_LIST:
+        return _text(value, f"an array of {size} elements ({name})")
+    if hasattr(value, "detach"):  # torch, which refuses tolist() on nothing, but
+        value = value.detach()  # bfloat16 and devices are its own business
+    if "datetime64" in str(getattr(value, "dtype", "")):
+        return (str(value), "") if size == 1 else ([str(item) for item in value], "")
+    if not hasattr(value, "tolist") and hasattr(value, "numpy"):
+        value = value.numpy()  # tf.Tensor
+    if not hasattr(value, "tolist"):
+        return _text(value)
+    nested = value.tolist()
+    while size == 1 and isinstance(nested, list):
+        nested = nested[0]
+    if hasattr(nested, "shape") or hasattr(nested, "item"):
+        return _number(nested)  # np.longdouble gives itself back
+    return coerce(nested)
+
+
+def _number(value: Any) -> tuple[Any, str]:
+    try:
+        return float(value), ""
+    except (TypeError, ValueError, OverflowError):
+        return _text(value)
+
+
+def _text(value: object, what: str = "") -> tuple[str, str]:
+    try:
+        text = value.decode() if isinstance(value, bytes) else str(value)
+    except Exception as error:  # noqa: BLE001  a user's __str__ may raise anything
+        text = f"<{type(value).__name__}: str() raised {type(error).__name__}>"
+    what = what or f"of type {type(value).__name__}"
+    return text[:_MAX_TEXT], f"{what}; its text is kept ({_MAX_TEXT} characters)"
+
+
+def _storable_key(key: str) -> str:
+    """Escape lone surrogates, which UTF-8 and hence a file cannot hold."""
+    return key.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,58 @@
+"""Going on with a run that is already on disk."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from nbtrack._config import normalise
+from nbtrack._store.alive import is_alive, state_of, this_process
+from nbtrack._store.parts import compact, list_parts, read_history, read_part_records
+from nbtrack.errors import StorageError
+
+if TYPE_CHECKING:
+    from nbtrack._store.rundir import RunDir
+
+
+def resumed(
+    run: RunDir, meant: dict[str, Any], config: dict[str, Any]
+) -> dict[str, Any]:
+    """Give what ``_assemble`` needs to continue a run after its last step.
+
+    Raises
+    ------
+    StorageError
+        Another living process is writing it.
+    """
+    document = run.read_run()
+    writer = document.get("writer") or {}
+    if state_of(run, document) == "running" and is_alive(run, writer):
+        msg = (
+            f"Run {run.path} is being written by process {writer.get('pid')} on "
+            f"{writer.get('host')}. Finish it there, or start a run with another id."
+        )
+        raise StorageError(msg)
+    compact(run)  # a run that was killed left its rows in the log
+    stored = [record for part in list_parts(run) for record in read_part_records(part)]
+    steps = [record.step for record in stored if record.step is not None]
+    others = read_history(run, keys=()).others
+    times = [record.us for record in (*stored, *others)]
+    given = {key: value for key, value in meant.items() if value}
+    document |= given | {
+        "state": "running",
+        "resumed": True,
+        "resumed_at": time.time(),
+        "writer": this_process(),
+    }
+    for ended in ("finished", "exit_code", "error", "runtime_s"):
+        document.pop(ended, None)
+    merged = run.read("config.json") | normalise(config)
+    run.write("config.json", merged)
+    run.write("run.json", document)
+    return {
+        "document": document,
+        "config": merged,
+        "first_step": max(steps, default=-1) + 1,
+        "offset_us": max(times, default=0),
+        "stored": stored,
+    }

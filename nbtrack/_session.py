@@ -1,0 +1,407 @@
+"""The composition root: ``init`` puts a run together, and this knows the current one.
+
+Layers that do not know each other meet here: settings, store, run, captured cells and
+view. Nothing below imports this.
+"""
+
+from __future__ import annotations
+
+import atexit
+import getpass
+import platform
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nbtrack import _notebook, errors, settings
+from nbtrack._config import normalise, read_config
+from nbtrack._disabled import DisabledRun
+from nbtrack._faults import Faults
+from nbtrack._names import new_name
+from nbtrack._run import Run, as_tags, check_name
+from nbtrack._store import rundir
+from nbtrack._store.alive import state_of, this_process
+from nbtrack._store.journal import DurableJournal, Journal
+from nbtrack._ticker import Ticker
+from nbtrack._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nbtrack._store.rundir import RunDir
+
+#: Keywords of W&B that mean nothing without a server: accepted and ignored.
+_IGNORED: Final = frozenset(
+    {
+        "entity",
+        "allow_val_change",
+        "anonymous",
+        "config_exclude_keys",
+        "config_include_keys",
+        "force",
+        "fork_from",
+        "magic",
+        "monitor_gym",
+        "resume_from",
+        "sync_tensorboard",
+        "tensorboard",
+    }
+)
+_RESUME: Final = ("allow", "must", "never", "auto")
+_REINIT: Final = ("return_previous", "create_new", "finish_previous", "default")
+_KEYWORDS: Final = (
+    *("project", "name", "id", "config", "tags", "notes", "group", "job_type", "dir"),
+    *("resume", "reinit", "mode", "save_code", "settings"),
+    *("view", "total_steps", "strict"),
+)
+
+_lock = threading.RLock()
+_open_runs: list[Run] = []
+_current: Run | None = None
+
+
+def init(
+    project: str | None = None,
+    name: str | None = None,
+    id: str | None = None,  # noqa: A002  (W&B's name)
+    config: object = None,
+    tags: str | Iterable[str] | None = None,
+    notes: str | None = None,
+    *,
+    group: str | None = None,
+    job_type: str | None = None,
+    dir: str | Path | None = None,  # noqa: A002  (W&B's name)
+    resume: str | bool | None = None,
+    reinit: str | bool | None = None,
+    mode: str | None = None,
+    save_code: bool | None = None,
+    settings: object = None,
+    view: str | None = None,
+    total_steps: int | None = None,
+    strict: bool | None = None,
+    **others: object,
+) -> Run:
+    """Start a run, make its directory, and show its board under the cell.
+
+    Parameters
+    ----------
+    project
+        The set of experiments it belongs to.
+    name, id
+        By default a pronounceable name, and eight letters and digits.
+    config
+        Hyperparameters: a mapping, a namespace, a dataclass, or a JSON or YAML file.
+    tags, notes, group, job_type
+        What to find and tell runs by. One text is one tag.
+    dir
+        Root directory of all projects (``./nbruns``).
+    resume
+        "allow" goes on with the run of that id if there is one, "must" insists,
+        "never" refuses; "auto" goes on with the project's last run that did not
+        finish.
+    reinit
+        What happens to an unfinished run: "finish_previous" (the default in a
+        notebook, so that a cell can be run again), "return_previous" (in a script),
+        "create_new".
+    mode
+        "disabled" records nothing; "online" and "offline" both record locally.
+    view
+        "live", "static", "text" or "off"; by default what the place allows.
+    total_steps
+        How many steps there will be, for progress and time left.
+    strict
+        Raise on the tracker's own faults instead of warning.
+
+    Returns
+    -------
+    Run
+        Also as ``nbtrack.run``.
+
+    Raises
+    ------
+    StorageError, RunExistsError, RunNotFoundError, SettingError, UnknownOptionError
+    """
+    options = _read_settings(
+        settings,
+        project=project,
+        dir=dir,
+        mode=mode,
+        save_code=save_code,
+        view=view,
+        strict=strict,
+    )
+    for keyword in others:
+        if keyword not in _IGNORED:
+            raise errors.UnknownOptionError("init", keyword, _KEYWORDS)
+    meant = {
+        "name": name and check_name(name),
+        "tags": as_tags(tags),
+        "notes": notes,
+        "group": group,
+        "job_type": job_type,
+        "total_steps": total_steps,
+    }
+    with _lock:
+        previous = _previous(reinit, options)
+        if previous is not None:
+            return previous
+        run = _start(options, id, _resume_mode(resume), meant, read_config(config))
+        _make_current(run)
+        return run
+
+
+def _read_settings(given: object, **keywords: object) -> settings.Settings:
+    """Let ``init(settings=…)`` rank below init's own keywords, above the rest."""
+    if given is None:
+        return settings.load(**keywords)
+    told = read_config(given)
+    for key in told:
+        if key not in settings.Settings.__dataclass_fields__:
+            known = settings.Settings.__dataclass_fields__
+            raise errors.UnknownOptionError("init(settings=…)", key, known)
+    return settings.load(**told | {k: v for k, v in keywords.items() if v is not None})
+
+
+def _resume_mode(resume: str | bool | None) -> str:
+    if isinstance(resume, bool):
+        resume = "auto" if resume else None
+    if resume is not None and resume not in _RESUME:
+        raise errors.SettingError("resume", resume, _RESUME)
+    return resume or "never"
+
+
+def _previous(reinit: str | bool | None, options: settings.Settings) -> Run | None:
+    """Finish or give back the run that is still open, as ``reinit`` asks."""
+    if isinstance(reinit, bool):
+        reinit = "finish_previous" if reinit else "return_previous"
+    if reinit not in (None, *_REINIT):
+        raise errors.SettingError("reinit", reinit, _REINIT)
+    if _current is None or not _current.is_open:
+        return None
+    in_notebook = _notebook.shell() is not None
+    if reinit in (None, "default"):
+        reinit = "finish_previous" if in_notebook else "return_previous"
+    if reinit == "create_new":
+        return None
+    if reinit == "return_previous":
+        _say(
+            options,
+            f"run {_current.name} is still open and goes on; "
+            'reinit="create_new" starts another',
+        )
+        return _current
+    _say(options, f"finished {_current.name} to start a new run")
+    _current.finish()
+    return None
+
+
+def _start(
+    options: settings.Settings,
+    run_id: str | None,
+    resume: str,
+    meant: dict[str, Any],
+    config: dict[str, Any],
+) -> Run:
+    if options.mode == "disabled":
+        return DisabledRun(options.project, meant, normalise(config))
+    root = Path(options.dir)
+    if run_id is not None and not rundir.is_run_id(run_id):
+        msg = f"id={run_id!r}: an id has 1 to 64 of the characters A-Z a-z 0-9 _ -."
+        raise ValueError(msg)
+    found = _find(root, options.project, run_id, resume)
+    if found is None:
+        return _new_run(options, root, run_id or rundir.new_run_id(), meant, config)
+    from nbtrack._resume import resumed
+
+    state = resumed(found, meant, config)
+    return _assemble(options, found, **state)
+
+
+def _find(root: Path, project: str, run_id: str | None, resume: str) -> RunDir | None:
+    """Find the run to go on with, or None for a new one."""
+    place = rundir.project_directory(root, project)
+    if resume == "auto" and run_id is None:
+        unfinished = [
+            (document["created"], run)
+            for run, document in _documents(place)
+            if state_of(run, document) not in ("finished", "running")
+        ]
+        return max(unfinished, default=(0, None), key=lambda entry: entry[0])[1]
+    run = rundir.RunDir(place / run_id) if run_id else None
+    exists = run is not None and run.path.is_dir()
+    if exists and resume == "never":
+        raise errors.RunExistsError(place / str(run_id))
+    if not exists and resume == "must":
+        known = [f"{project}/{other.run_id}" for other in rundir.list_runs(place)]
+        raise errors.RunNotFoundError(f"{project}/{run_id}", root, known)
+    return run if exists else None
+
+
+def _documents(place: Path) -> Iterable[tuple[RunDir, dict[str, Any]]]:
+    for run in rundir.list_runs(place):
+        try:
+            yield run, run.read_run()
+        except errors.NbtrackError:
+            continue  # a damaged run is no candidate; readers report it
+
+
+def _new_run(
+    options: settings.Settings,
+    root: Path,
+    run_id: str,
+    meant: dict[str, Any],
+    config: dict[str, Any],
+) -> Run:
+    run = rundir.claim(root, options.project, run_id)
+    number = sum(1 for _ in rundir.list_runs(run.path.parent))
+    document = {
+        **meant,
+        "id": run_id,
+        "name": meant["name"] or new_name(number),
+        "project": options.project,
+        "format": rundir.FORMAT,
+        "state": "running",
+        "created": time.time(),
+        "user": _user(),
+        "writer": this_process(),
+        "nbtrack": __version__,
+        "python": platform.python_version(),
+    }
+    stored = normalise(config)
+    run.write("config.json", stored)
+    run.write("run.json", document)
+    return _assemble(options, run, document=document, config=stored)
+
+
+def _assemble(
+    options: settings.Settings,
+    directory: RunDir,
+    *,
+    document: dict[str, Any],
+    config: dict[str, Any],
+    first_step: int = 0,
+    offset_us: int = 0,
+    stored: Iterable[Any] = (),
+) -> Run:
+    """Wire journal, run, ticker, cells and view together."""
+    faults = Faults(strict=options.strict)
+    kind = DurableJournal if options.sync == "always" else Journal
+    opening = {"format": rundir.FORMAT, "run": directory.run_id}
+    journal = kind(directory.log, opening, faults, offset_us=offset_us)
+    ticker = Ticker(journal, faults, syncs=options.sync != "off")
+    run = Run(directory, document, config, journal, faults, first_step=first_step)
+    run.preload(list(stored))
+    run.at_finish("stop the background thread", ticker.stop)
+    run.at_finish("write summary.json", lambda: _write_summary(run, directory))
+    view = _notebook.attach(run, directory, options)
+    run.at_finish("say how it ended", lambda: _say_ending(run, journal, options, view))
+    run.at_finish("compact the history", lambda: _compact(directory))
+    _open_runs.append(run)
+    ticker.start()
+    return run
+
+
+def _write_summary(run: Run, directory: RunDir) -> None:
+    _open_runs.remove(run)
+    directory.write("summary.json", normalise(run.summary_values()))
+
+
+def _say_ending(
+    run: Run, journal: Journal, options: settings.Settings, view: str
+) -> None:
+    """Say what was recorded where there is no board, and what was lost anywhere."""
+    lost = journal.lost + journal.waiting
+    told = f"{run.name} {run.state}, {_steps(run)}, in {run.dir}"
+    if lost:
+        told += f"; {lost} records could not be written and are lost"
+    if len(run.faults):
+        told += f"; {len(run.faults)} kinds of faults, see run.faults"
+    if lost or view == "text":
+        _say(options, told)
+
+
+def _compact(directory: RunDir) -> None:
+    if _is_exiting and _notebook.shell() is not None:
+        return  # a kernel's exit leaves no time, and readers do without
+    from nbtrack._store.parts import compact
+
+    compact(directory)
+
+
+def _steps(run: Run) -> str:
+    return "no rows" if run.last_step is None else f"{run.last_step + 1} steps"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container without a passwd entry
+        return "user"
+
+
+def _say(options: settings.Settings, message: str) -> None:
+    if not options.quiet and options.view != "off":
+        print(f"nbtrack: {message}", file=sys.stderr)  # noqa: T201  (its one voice)
+
+
+# -- the current run -----------------------------------------------------------------
+
+
+def _make_current(run: Run) -> None:
+    global _current  # noqa: PLW0603  (this module's one piece of state)
+    _current = run
+
+
+def current() -> Run | None:
+    """Give the run that module-level calls act on, if there is one."""
+    return _current
+
+
+def require(call: str) -> Run:
+    """Give the current run.
+
+    Raises
+    ------
+    NotInitializedError
+        There is none yet.
+    """
+    if _current is None:
+        raise errors.NotInitializedError(call)
+    return _current
+
+
+def log(
+    data: dict[str, Any],
+    step: int | None = None,
+    commit: bool | None = None,
+) -> None:
+    """Record values in the current run; see ``Run.log``."""
+    require("log").log(data, step, commit)
+
+
+def define_metric(name: str, *args: Any, **keywords: Any) -> Any:
+    """Say how a metric of the current run is summarised; see ``Run.define_metric``."""
+    return require("define_metric").define_metric(name, *args, **keywords)
+
+
+def finish(exit_code: int | None = None) -> None:
+    """End the current run, if one is open; see ``Run.finish``."""
+    if _current is not None:
+        _current.finish(exit_code)
+
+
+_is_exiting = False
+
+
+def _finish_all() -> None:
+    """End what is open when the interpreter exits, with the state it deserves."""
+    global _is_exiting  # noqa: PLW0603
+    _is_exiting = True
+    error = None if _notebook.shell() else getattr(sys, "last_value", None)
+    for run in _open_runs:
+        run.__exit__(type(error) if error else None, error, None)
+
+
+atexit.register(_finish_all)

@@ -1,0 +1,1 @@
+"""The run directory: journal, Parquet parts, small documents. See FORMAT.md."""

@@ -1,0 +1,370 @@
+"""The append side of a run: one log file per writer, one write per record.
+
+Invariant: when ``append`` returns, its line is in the kernel's page cache and is read
+back even if this process is killed the next instant. There is no queue and no user
+space buffer. What the file system refuses is kept in memory up to a stated bound and
+retried, and the fault is reported; it is never dropped silently.
+
+Sequence numbers are taken before the write. After a short or failed write the file
+may end in half a line, so the next line begins with a newline: the reader sees one
+damaged line, and the whole record under the same sequence number after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import threading
+import time
+import weakref
+from collections import deque
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+import orjson
+
+from nbtrack._store.clock import steady_ns
+from nbtrack._store.lines import encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbtrack._faults import Faults
+
+#: Bytes of lines kept in memory while the file system refuses them.
+BACKLOG_LIMIT: Final = 64 * 2**20
+
+_dumps = orjson.dumps
+_write = os.write
+
+
+def new_writer_name() -> str:
+    """Name a writer by time, host, process and chance; names sort by time.
+
+    >>> new_writer_name()  # doctest: +SKIP
+    '20260102T030405.678901-otterbox-4711-9f3a'
+    """
+    now = time.time()
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
+    host = "".join(c if c.isascii() and c.isalnum() else "_" for c in hostname())
+    chance = os.urandom(2).hex()
+    return f"{stamp}.{int(now % 1 * 1e6):06d}-{host[:32]}-{os.getpid()}-{chance}"
+
+
+def hostname() -> str:
+    """Name this machine."""
+    # platform.node() asks the same on Unix, but imports far more.
+    return os.uname().nodename if hasattr(os, "uname") else platform.node()
+
+
+class Journal:
+    """One writer's log of one run.
+
+    Parameters
+    ----------
+    directory
+        The run's ``log`` directory; it exists.
+    opening
+        What the first line says besides the clock: run id, version, process.
+    offset_us
+        Run time already on the clock, of a run that is resumed.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        opening: dict[str, Any],
+        faults: Faults,
+        *,
+        offset_us: int = 0,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.lost = 0  # records given up because the backlog was full
+        self._directory = directory
+        self._opening = opening
+        self._faults = faults
+        self._origin_ns = steady_ns() - offset_us * 1000
+        self._fd = -1
+        self._backlog: deque[bytes] = deque()
+        self._backlog_bytes = 0
+        self._rename()
+        self._open()  # the one place where a refusal reaches the user
+        self._append_opening()
+        _journals.add(self)
+
+    def _rename(self) -> None:
+        """Become a writer of our own: at first, and in a forked child."""
+        self.writer = new_writer_name()
+        self.path = self._directory / f"{self.writer}.jsonl"
+        self.is_closed = False
+        self._is_forked = False
+        self._is_torn = False  # the file may end in half a line
+        self._is_troubled = False  # lines wait, or the file may be torn
+        self._seq = count()
+        self._synced_size = -1
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self._fd = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+        stat = os.fstat(self._fd)
+        self._identity = (stat.st_dev, stat.st_ino)
+
+    def _append_opening(self) -> None:
+        process = {"host": hostname(), "pid": os.getpid()}
+        started = time.time() - self.elapsed_us() / 1e6
+        self.append("open", {**self._opening, **process, "t0": started})
+
+    def _recover(self) -> None:
+        """Get a descriptor again, after a fork or after it was lost."""
+        if self.is_closed:
+            msg = f"the journal {self.path} is closed"
+            raise RuntimeError(msg)
+        if self._is_forked:
+            self._rename()
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._open()
+        except OSError as error:
+            self._report(error)
+        else:
+            self._append_opening()
+
+    def elapsed_us(self) -> int:
+        """Give the run time so far in microseconds."""
+        return (steady_ns() - self._origin_ns) // 1000
+
+    def append_plain_row(self, step: int, row: dict[str, Any]) -> bool:
+        """Append a row whose values are plain finite numbers: the hot path.
+
+        It takes no lock: the sequence number comes from an atomic counter, and one
+        ``write`` to a descriptor opened with O_APPEND is one whole line whatever
+        other threads do. Lines may thus stand out of order; readers sort them.
+
+        Returns
+        -------
+        bool
+            False when a value is not a finite number that JSON holds exactly. Nothing
+            was written then, and a sequence number stays unused.
+        """
+        try:
+            # One C call finds text, lists, NaN and infinities alike: the first two
+            # cannot be summed, and inf - inf and nan - nan are not zero.
+            total = sum(row.values())
+            if total - total != 0 or self._fd < 0:
+                return False
+            us = (steady_ns() - self._origin_ns) // 1000
+            body = _dumps((next(self._seq), us, step, row))[:-1]
+        except Exception:  # noqa: BLE001
+            return False  # arrays and tensors raise what they like; the slow path asks
+        line = b'%b,"%x"]\n' % (body, crc32(body))
+        if self._is_troubled:
+            self._write_late(line)
+            return True
+        try:
+            written = _write(self._fd, line)
+        except OSError as error:
+            self._refused(line, error)
+            return True
+        if written != len(line):
+            self._cut_short(line, written)
+        return True
+
+    def append(
+        self,
+        place: int | str,
+        data: dict[str, Any],
+        extended: dict[str, str] | None = None,
+    ) -> None:
+        """Append one record: a row at a step, or another kind by its name."""
+        with self.lock:
+            if self._fd < 0:
+                self._recover()
+            us = self.elapsed_us()
+            line = encode(next(self._seq), us, place, data, extended)
+            self._keep(line)
+            self.retry()
+
+    def _write_late(self, line: bytes) -> None:
+        """Write after trouble: the backlog first, each line on a line of its own."""
+        with self.lock:
+            self._keep(line)
+            self.retry()
+
+    def retry(self) -> None:
+        """Write what waits, oldest first, until the file system refuses."""
+        with self.lock:
+            try:
+                while self._backlog:
+                    self._write_oldest()
+                self._is_troubled = self._is_torn
+            except OSError as error:
+                self._is_troubled = True
+                self._report(error)
+
+    def _write_oldest(self) -> None:
+        line = self._backlog[0]
+        whole = b"\n" + line if self._is_torn else line
+        written = _write(self._fd, whole)
+        if written != len(whole):
+            self._is_torn = True
+            raise _short_write(written, whole)
+        self._is_torn = False
+        self._backlog_bytes -= len(line)
+        self._backlog.popleft()
+
+    def _cut_short(self, line: bytes, written: int) -> None:
+        self._is_torn = self._is_torn or written > 0
+        self._refused(line, _short_write(written, line))
+
+    def _refused(self, line: bytes, error: OSError) -> None:
+        with self.lock:
+            self._is_troubled = True
+            self._keep(line)
+            if self._is_ours():
+                self._report(error)
+            else:  # closed by somebody, or the file was removed
+                self._replace_vanished()
+            self.retry()
+
+    def _keep(self, line: bytes) -> None:
+        if self._backlog_bytes + len(line) > BACKLOG_LIMIT:
+            self.lost += 1
+            self._faults.add(
+                "lost",
+                f"{BACKLOG_LIMIT >> 20} MiB of records wait for {self.path}; "
+                "records are lost until it can be written to",
+            )
+            return
+        self._backlog.append(line)
+        self._backlog_bytes += len(line)
+
+    def _report(self, error: OSError) -> None:
+        self._faults.add(
+            "write",
+            f"cannot write to {self.path}; rows are kept in memory (up to "
+            f"{BACKLOG_LIMIT >> 20} MiB) and tried again. Free some space, or check "
+            "the directory's permissions",
+            error=error,
+        )
+
+    def _is_ours(self) -> bool:
+        """Say whether the descriptor is still the file that we opened."""
+        try:
+            stat = os.fstat(self._fd)
+        except OSError:
+            return False
+        return (stat.st_dev, stat.st_ino) == self._identity and stat.st_nlink > 0
+
+    def _size(self) -> int:
+        try:
+            return os.fstat(self._fd).st_size
+        except OSError:
+            return -1
+
+    @property
+    def waiting(self) -> int:
+        """Number of records kept in memory because the disk refuses them."""
+        return len(self._backlog)
+
+    def sync(self) -> None:
+        """Make what was appended survive a power cut; called about once a second.
+
+        It costs milliseconds, so never in the user's thread.
+        """
+        with self.lock:
+            if self.is_closed or self._is_forked:
+                return
+            if not self._is_ours():
+                self._replace_vanished()
+            self.retry()
+            fd, size = self._fd, self._size()
+        if size == self._synced_size:
+            return
+        try:
+            getattr(os, "fdatasync", os.fsync)(fd)
+        except OSError as error:
+            self._faults.add(
+                "sync",
+                f"cannot flush {self.path} to the disk: rows survive a killed kernel, "
+                "but perhaps not a power cut",
+                error=error,
+                in_user_call=False,
+            )
+        self._synced_size = size
+
+    def _replace_vanished(self) -> None:
+        self._faults.add(
+            "vanished",
+            f"{self.path} was removed or closed under the run. Recording goes on in a "
+            "new file of that name; what the old one held is gone with it",
+            in_user_call=False,
+        )
+        self._fd = -1
+        self._recover()
+
+    def close(self) -> None:
+        """Write what waits, make it durable, close the file. Idempotent."""
+        with self.lock:
+            if self.is_closed:
+                return
+            self.sync()
+            self.is_closed = True
+            # Taken away first: a thread inside append_plain_row then meets -1 rather
+            # than a descriptor that by now may be somebody else's file.
+            fd, is_ours = self._fd, self._is_ours()
+            self._fd = -1
+            if is_ours:
+                os.close(fd)
+
+    def _forked(self) -> None:
+        """Continue in a child process: with a new lock, into a file of its own.
+
+        The file is made by the first append, so that workers that do not log leave
+        nothing behind. What waits in memory is the parent's to write.
+        """
+        self.lock = threading.RLock()
+        self._backlog.clear()
+        self._backlog_bytes = 0
+        self._is_forked = True
+        if self._fd >= 0:
+            os.close(self._fd)  # the child's copy; the parent's stays open
+            self._fd = -1
+
+
+class DurableJournal(Journal):
+    """A journal whose every append also survives a power cut; milliseconds each."""
+
+    def append_plain_row(self, step: int, row: dict[str, Any]) -> bool:
+        """Append a row and wait for the disk."""
+        written = super().append_plain_row(step, row)
+        if written:
+            self.sync()
+        return written
+
+    def append(
+        self,
+        place: int | str,
+        data: dict[str, Any],
+        extended: dict[str, str] | None = None,
+    ) -> None:
+        """Append a record and wait for the disk."""
+        super().append(place, data, extended)
+        self.sync()
+
+
+def _short_write(written: int, line: bytes) -> OSError:
+    return OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
+
+
+_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for journal in list(_journals):
+        journal._forked()  # noqa: SLF001  (module-private friend)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,357 @@
+"""Several runs side by side: curves overlaid, summary, config, code; no script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from nbtrack._compare.code import diff_cells
+from nbtrack._compare.config import MISSING, ConfigRow, diff_config, flatten
+from nbtrack._compare.curves import Overlay, overlay
+from nbtrack._view import html
+from nbtrack._view.html import Safe, cell, el, muted
+from nbtrack._view.runs_table import cell_text
+from nbtrack._view.spec import PALETTE, Chart, Curve, group_keys
+from nbtrack._view.static_bundle import MAX_CHARTS, chart_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nbtrack._compare.code import CellDiff, DiffLine
+
+Goal = Literal["minimize", "maximize"]
+
+MAX_ROWS: Final = 60  # of the summary, and of settings that differ
+MAX_LINES: Final = 240  # of code, over all runs
+MAX_CELL_LINES: Final = 60
+_LINE_CHARS: Final = 240
+_ID_STYLE: Final = f"{html.MONO};font-size:12px;margin:0 10px"
+_GROUNDS: Final = {"+": "#2aa87633", "-": "#d1495b33"}
+_TEXT_ROWS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """One run of a comparison. Curves are (x, y) by key; cells are sources."""
+
+    name: str
+    run_id: str
+    state: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(
+        default_factory=dict,
+    )
+    x_titles: Mapping[str, str] = field(default_factory=dict)
+    cells: Sequence[str] = ()
+
+
+def comparison_bundle(
+    runs: Sequence[ComparedRun],
+    *,
+    goals: Mapping[str, Goal] | None = None,
+    left_out: int = 0,
+) -> dict[str, str]:
+    """Give the display bundle of a comparison; the first run is what code is held to.
+
+    ``goals`` says for which summary keys smaller or larger is better; only there is
+    a best value marked. ``left_out`` counts runs that were not passed in.
+    """
+    if not runs:
+        nothing = "no runs to compare"
+        return {"text/html": html.page(html.hint(nothing)), "text/plain": nothing}
+    config = diff_config([run.config for run in runs])
+    summary = diff_config([run.summary for run in runs])
+    parts = [
+        _legend(runs, left_out),
+        *_charts(runs),
+        *_summary(runs, summary, goals or {}),
+        *_config(runs, config),
+        *_code(runs),
+    ]
+    return {
+        "text/html": html.page(*parts),
+        "text/plain": _plain(runs, config, summary, left_out),
+    }
+
+
+def run_color(place: int) -> str:
+    """Give the colour of a run, the same in every chart and table."""
+    return PALETTE[place % len(PALETTE)]
+
+
+# --- who -----------------------------------------------------------------------
+
+
+def _unshown(left_out: int) -> list[str]:
+    return [f"{left_out} more runs are not compared here"] if left_out > 0 else []
+
+
+def _legend(runs: Sequence[ComparedRun], left_out: int) -> Safe:
+    entries = []
+    for i, run in enumerate(runs):
+        base = "the others are compared with it" if i == 0 < len(runs) - 1 else ""
+        entries.append(
+            el(
+                "div",
+                _named(i, run),
+                " ",
+                muted(html.one_line(run.run_id, 64), style=_ID_STYLE),
+                " ",
+                html.state_mark(run.state),
+                muted(base),
+            ),
+        )
+    if len(runs) > len(PALETTE):
+        entries.append(html.hint(f"colours repeat after {len(PALETTE)} runs"))
+    entries += map(html.hint, _unshown(left_out))
+    return el("div", *entries, style="margin:0 0 8px")
+
+
+def _named(place: int, run: ComparedRun) -> Safe:
+    """Give a run's name with its line's colour before it."""
+    return el(
+        "span",
+        el("b", "━ ", style=f"color:{run_color(place)}"),
+        el("b", html.one_line(run.name, 60)),
+        style="white-space:nowrap",
+    )
+
+
+# --- curves --------------------------------------------------------------------
+
+
+def _charts(runs: Sequence[ComparedRun]) -> list[Safe]:
+    overlays = {one.key: one for one in overlay([run.curves for run in runs])}
+    # What most runs have comes first: a metric of one run alone compares nothing.
+    ordered = sorted(overlays.values(), key=lambda one: len(one.curves) < 2)
+    shown = {one.key for one in ordered[:MAX_CHARTS]}
+    parts: list[Safe] = []
+    for name, keys in group_keys([one.key for one in ordered]).items():
+        charts = [_chart(runs, overlays[key], name) for key in keys if key in shown]
+        if not charts:
+            continue
+        if name:
+            parts.append(html.heading(html.one_line(name, 120)))
+        # Several curves share a picture: 120 points each show the same shape.
+        pictures = (chart_picture(chart, points=120) for chart in charts)
+        parts.append(el("div", *pictures, style="padding-top:4px"))
+    if len(ordered) > MAX_CHARTS:
+        more = len(ordered) - MAX_CHARTS
+        says = f"{more} of {len(ordered)} charts are not shown."
+        parts.append(html.hint(f"{says} All values: nbtrack.Api().run(…).history()"))
+    return parts
+
+
+def _chart(runs: Sequence[ComparedRun], one: Overlay, section: str) -> Chart:
+    first = runs[one.curves[0].run]
+    curves = (
+        Curve(runs[line.run].name, line.x, line.y, run_color(line.run))
+        for line in one.curves
+    )
+    title = one.key.removeprefix(f"{section}/") if section else one.key
+    return Chart(one.key, title, first.x_titles.get(one.key, "step"), tuple(curves))
+
+
+# --- summary and config --------------------------------------------------------
+
+
+def _head(runs: Sequence[ComparedRun], *, right: bool) -> Safe:
+    names = (cell(_named(i, run), head=True, right=right) for i, run in enumerate(runs))
+    return html.table_row([cell("", head=True), *names])
+
+
+def _summary(
+    runs: Sequence[ComparedRun],
+    rows: Sequence[ConfigRow],
+    goals: Mapping[str, Goal],
+) -> list[Safe]:
+    order = list(dict.fromkeys(key for run in runs for key in flatten(run.summary)))
+    rows = sorted(rows, key=lambda row: order.index(row.key))
+    rows = [row for row in rows if not row.key.startswith("_")]
+    if not rows:
+        return []
+    body = []
+    for number, row in enumerate(rows[:MAX_ROWS]):
+        best = best_places(row.values, goals.get(row.key))
+        cells = [_mark_best(value, i in best) for i, value in enumerate(row.values)]
+        cells.insert(0, cell(html.one_line(row.key, 80)))
+        body.append(html.table_row(cells, zebra=number % 2 == 1))
+    parts = [html.heading("summary"), html.data_table(_head(runs, right=True), body)]
+    if len(rows) > MAX_ROWS:
+        parts.append(html.hint(f"{len(rows) - MAX_ROWS} more: run.summary"))
+    return parts
+
+
+def best_places(values: Sequence[object], goal: Goal | None) -> frozenset[int]:
+    """Say which values are the best; none where there is no goal or nothing to beat."""
+    numbers = {
+        i: value
+        for i, value in enumerate(values)
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value == value  # noqa: PLR0124 - NaN is never best
+    }
+    if goal is None or len(set(numbers.values())) < 2:
+        return frozenset()
+    pick = min if goal == "minimize" else max
+    best = pick(numbers.values())
+    return frozenset(i for i, value in numbers.items() if value == best)
+
+
+def _mark_best(value: object, best: bool) -> Safe:  # noqa: FBT001 - one of two looks
+    text = value_text(value)
+    shown = el("b", f"★ {text}", title="best") if best else text
+    return cell(shown, right=True)
+
+
+def value_text(value: object) -> str:
+    """Write a value, told apart from one that is missing."""
+    if value is MISSING:
+        return "–"
+    return "None" if value is None else html.one_line(cell_text(value), 60)
+
+
+def _config(runs: Sequence[ComparedRun], rows: Sequence[ConfigRow]) -> list[Safe]:
+    if not rows:
+        return []
+    different = [row for row in rows if row.differs]
+    equal = [row for row in rows if not row.differs]
+    aside = "" if len(runs) < 2 else f"{len(different)} of {len(rows)} differ"
+    parts = [html.heading("config", aside)]
+    if different:
+        body = (_config_row(row, i) for i, row in enumerate(different[:MAX_ROWS]))
+        parts.append(html.data_table(_head(runs, right=False), body))
+    if len(different) > MAX_ROWS:
+        parts.append(html.hint(f"{len(different) - MAX_ROWS} more differ: run.config"))
+    if equal:
+        pairs = [f"{row.key}={value_text(row.values[0])}" for row in equal[:40]]
+        more = " · …" if len(equal) > 40 else ""
+        text = f"{len(equal)} equal: {' · '.join(pairs)}{more}"
+        style = "opacity:0.65;margin:6px 0;overflow-wrap:break-word"
+        parts.append(el("div", html.one_line(text, 1500), style=style))
+    return parts
+
+
+def _config_row(row: ConfigRow, number: int) -> Safe:
+    mark = el("b", "≠ ", title="differs", style="color:#e07b39")
+    cells = [cell(mark, html.one_line(row.key, 80))]
+    cells += [cell(value_text(value)) for value in row.values]
+    return html.table_row(cells, zebra=number % 2 == 1)
+
+
+# --- code ----------------------------------------------------------------------
+
+
+def _code(runs: Sequence[ComparedRun]) -> list[Safe]:
+    if not any(run.cells for run in runs):
+        return []
+    parts = [html.heading("code", "cells that were executed")]
+    room = MAX_LINES
+    for place, run in list(enumerate(runs))[1:]:
+        diffs = diff_cells(runs[0].cells, run.cells)
+        title = _named(place, run)
+        says = muted(_counts(diffs), style="margin-left:10px")
+        parts.append(el("div", title, " ", says, style="margin:10px 0 4px"))
+        for diff in diffs:
+            if diff.kind == "same":
+                continue
+            if room <= 0:
+                parts.append(html.hint("more differs than is shown here"))
+                break
+            shown = diff.lines[: min(room, MAX_CELL_LINES)]
+            room -= len(shown)
+            parts += [_caption(diff), _listing(shown)]
+            if len(shown) < len(diff.lines):
+                parts.append(html.hint(f"{len(diff.lines) - len(shown)} more lines"))
+    return parts
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell" if count == 1 else f"{count} cells"
+
+
+def _counts(diffs: Sequence[CellDiff]) -> str:
+    equal = sum(diff.kind == "same" for diff in diffs)
+    if equal == len(diffs):
+        return f"the same {_cells(equal)}"
+    counts = (
+        (sum(diff.kind == kind for diff in diffs), kind)
+        for kind in ("changed", "added", "removed")
+    )
+    others = (f"{count} {kind}" for count, kind in counts if count)
+    return ", ".join([f"{_cells(equal)} equal", *others])
+
+
+def _caption(diff: CellDiff) -> Safe:
+    places = [place for place in (diff.a, diff.b) if place is not None]
+    numbers = " → ".join(dict.fromkeys(str(place + 1) for place in places))
+    style = "opacity:0.65;font-size:12px;margin:6px 0 2px"
+    return el("div", f"cell {numbers} · {diff.kind}", style=style)
+
+
+def _listing(lines: Sequence[DiffLine]) -> Safe:
+    """Give code with its signs; stretches of one sign share a ground."""
+    blocks: list[Safe] = []
+    start = 0
+    for end in range(1, len(lines) + 1):
+        if end == len(lines) or lines[end].sign != lines[start].sign:
+            blocks.append(_block(lines[start:end]))
+            start = end
+    # <pre> keeps the lines apart also where every style is stripped.
+    inner = el("span", *blocks, style="display:inline-block;min-width:100%")
+    style = (
+        f"{html.MONO};font-size:12px;line-height:1.4;margin:0;padding:0;border:0;"
+        f"background:{html.GROUND};overflow-x:auto;white-space:pre"
+    )
+    return el("pre", inner, style=style)
+
+
+def _block(lines: Sequence[DiffLine]) -> Safe:
+    sign = lines[0].sign
+    text = "".join(f"{sign} {html.cut(line.text, _LINE_CHARS)}\n" for line in lines)
+    style = "display:block;padding:0 8px"
+    if sign in _GROUNDS:
+        style += f";background:{_GROUNDS[sign]}"
+    if sign == "…":
+        style += ";opacity:0.65"
+    return el("span", text, style=style)
+
+
+# --- the terminal --------------------------------------------------------------
+
+
+def _plain(
+    runs: Sequence[ComparedRun],
+    config: Sequence[ConfigRow],
+    summary: Sequence[ConfigRow],
+    left_out: int,
+) -> str:
+    lines = [f"comparing {len(runs)} runs"]
+    lines += [
+        f"  {run.name}  {run.run_id}  {run.state}" for run in runs[: 2 * _TEXT_ROWS]
+    ]
+    lines += _unshown(left_out)
+    differing = [row for row in config if row.differs]
+    lines += _plain_rows("config", differing)
+    if len(config) > len(differing):
+        lines.append(f"  {len(config) - len(differing)} settings are equal")
+    lines += _plain_rows("summary", summary)
+    base = runs[0]
+    for run in runs[1:_TEXT_ROWS]:
+        if base.cells or run.cells:
+            counts = _counts(diff_cells(base.cells, run.cells))
+            lines.append(f"code of {run.name}: {counts}")
+    return "\n".join(html.clean(html.cut(" ".join(s.splitlines()), 120)) for s in lines)
+
+
+def _plain_rows(title: str, rows: Sequence[ConfigRow]) -> list[str]:
+    if not rows:
+        return []
+    lines = [title]
+    for row in rows[:_TEXT_ROWS]:
+        values = " | ".join(value_text(value) for value in row.values)
+        lines.append(f"  {row.key}: {values}")
+    if len(rows) > _TEXT_ROWS:
+        lines.append(f"  … {len(rows) - _TEXT_ROWS} more")
+    return lines

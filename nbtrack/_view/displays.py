@@ -1,0 +1,43 @@
+"""Where a board is on the page: published outputs that can be replaced later."""
+
+from __future__ import annotations
+
+from html import escape
+from uuid import uuid4
+
+Bundle = dict[str, object]
+
+
+def publish(bundle: Bundle, *, replacing: str | None = None) -> str:
+    """Put a bundle under the current cell, or in the place of an earlier one."""
+    from IPython.display import display, update_display
+
+    if replacing is not None:
+        update_display(bundle, raw=True, display_id=replacing)
+        return replacing
+    display_id = uuid4().hex
+    display(bundle, raw=True, display_id=display_id)
+    return display_id
+
+
+def live_bundle(model_id: str, name: str) -> Bundle:
+    """Give the output that a front end draws as a widget."""
+    return {
+        # Spelled out because ipywidgets 7 and 8 offer different methods for it.
+        "application/vnd.jupyter.widget-view+json": {
+            "version_major": 2,
+            "version_minor": 0,
+            "model_id": model_id,
+        },
+        "text/plain": f"nbtrack: live board of {name}",
+    }
+
+
+def moved_bundle(name: str) -> Bundle:
+    """Give the line that stays where a board was before."""
+    note = "charts are under the cell that logs"
+    return {
+        "text/html": f'<div style="font-size:12px;opacity:.75;padding:2px 0">'
+        f"<strong>{escape(name)}</strong> · {note}</div>",
+        "text/plain": f"{name} · {note}",
+    }

@@ -1,0 +1,263 @@
+"""The live board: one thread that draws what the journal has, while cells run."""
+
+from __future__ import annotations
+
+import contextvars
+from threading import Event, RLock, Thread, current_thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+from nbtrack._view import displays, widgets, wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbtrack._view.board import Board
+
+_FASTEST_S = 0.1  # between two frames
+_SLOWEST_S = 1.0
+#: A chart of a long run hardly moves in a tenth of a second, so frames become
+#: rarer as the run grows older: one in 300 parts of its time.
+_AGE_PARTS = 300
+#: Key frames follow the first one until the browser is heard: after 1 s, 3 s, 9 s, …
+_FIRST_KEY_FRAME_S = 1.0
+_KEY_FRAME_GROWTH = 3
+_LONGEST_REST_S = 30.0  # after faults
+_JOIN_S = 2.0
+_MAX_MESSAGE = 500
+
+
+class BrowserFaultError(Exception):
+    """Something went wrong in the browser half of a board."""
+
+
+class LiveView:
+    """Shows a board and keeps it moving. Nothing here raises into the user's code.
+
+    Parameters
+    ----------
+    board
+        What to show.
+    pull
+        Reads what is new in the journal and feeds it to the board (and, before it,
+        to the rules and the summary). Called from the view's thread, and at the end
+        of a cell from the main thread, never from two at once.
+    on_fault
+        Told what was being done and what was raised.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        pull: Callable[[], None],
+        on_fault: Callable[[str, BaseException], None],
+    ) -> None:
+        self._board = board
+        self._pull = pull
+        self._on_fault = on_fault
+        self._cursor = wire.Cursor()
+        # Held while something is pulled, sent or displayed: those keep their order.
+        self._lock = RLock()
+        self._wake = Event()
+        self._thread: Thread | None = None
+        self._closed = False
+        self._began_s = monotonic()
+        self._rest_s = 0.0
+        self._widget: Any = None
+        self._cell: contextvars.Context | None = None  # of the cell that runs now
+        self._is_shown_here = False  # under that cell
+        self._rows_before = 0  # that cell
+        self._pinned: list[str] = []  # displays that were asked for
+        self._moving: str | None = None  # the display that follows the logging cell
+        self._is_heard = False  # the browser has said that it listens
+        self._key_due_s = 0.0
+        self._key_wait_s = _FIRST_KEY_FRAME_S
+        self._has_plotly = False
+
+    def show(self) -> None:
+        """Put a board under the current cell.
+
+        The first one moves along with the logging; further ones stay where they are.
+        """
+        self._guard("show the board", self._show)
+
+    def cell_started(self) -> None:
+        """Note that a cell begins; to be called in it."""
+        self._guard("follow the cell", self._start_cell)
+
+    def cell_ended(self, ok: bool) -> None:  # noqa: ARG002  (a failed cell's rows show as well)
+        """Show what the cell logged, should the thread not have come to it."""
+        self._guard("show the cell's rows", self._end_cell)
+
+    def close(self, bundle: Mapping[str, str]) -> None:
+        """Put a lasting picture in the place of the live boards and let go of all."""
+        self._wake.set()
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._wake.set()
+        if self._thread is not None and self._thread is not current_thread():
+            self._thread.join(_JOIN_S)
+        self._guard("send the last points", self._tick)
+        self._guard("leave the final picture", lambda: self._replace(dict(bundle)))
+        self._guard("close the widget", self._close_widget)
+
+    def _show(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            display_id = self._publish_live()
+            if self._moving is None:
+                self._moving = display_id
+                self._is_shown_here = True
+            else:
+                self._pinned.append(display_id)
+        self._start()
+
+    def _start_cell(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._cell = contextvars.copy_context()
+            self._is_shown_here = False
+            self._pull()  # what came before the cell is not the cell's
+            self._rows_before = self._board.rows
+        self._start()
+        self._wake.set()
+
+    def _end_cell(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._pull()
+                self._follow(None)
+            self._cell = None
+        self._wake.set()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            context = contextvars.copy_context()
+            self._thread = Thread(
+                target=context.run, args=(self._run,), name="nbtrack-view", daemon=True
+            )
+            self._thread.start()
+
+    def _run(self) -> None:
+        self._guard("draw the board", self._tick)
+        self._guard("prepare the charts", widgets.prepare)
+        while not self._closed:
+            began_s = monotonic()
+            self._guard("draw the board", self._tick)
+            # Woken early, for a key frame or a new cell, it still keeps its pace.
+            self._wake.wait(self._rest_s or self._pace_s())
+            self._wake.clear()
+            if not self._closed:
+                sleep(max(0.0, began_s + _FASTEST_S - monotonic()))
+
+    def _pace_s(self) -> float:
+        age_s = monotonic() - self._began_s
+        return min(max(_FASTEST_S, age_s / _AGE_PARTS), _SLOWEST_S)
+
+    def _tick(self) -> None:
+        with self._lock:
+            self._pull()
+            if self._cell is not None and not self._closed:
+                self._follow(self._cell)
+            if self._widget is None:
+                return  # nobody looks yet
+            is_key = self._is_key_due()
+            frame = self._board.frame(self._cursor, key=is_key)
+            if frame is not None:
+                self._widget.send(frame[0], [frame[1]])
+        if not self._has_plotly and not self._closed:
+            # After the lock: the main thread must not wait for the compression.
+            self._has_plotly = True
+            self._widget.plotly = widgets.plotly_widget().model_id
+
+    def _is_key_due(self) -> bool:
+        """Whether to send everything: asked for, or perhaps nobody listened yet."""
+        if self._key_due_s == 0 or monotonic() < self._key_due_s:
+            return False
+        if self._is_heard:
+            self._key_due_s = 0.0
+        else:
+            # A busy kernel hears nothing: so it repeats itself, ever more rarely.
+            self._key_due_s = monotonic() + self._key_wait_s
+            self._key_wait_s *= _KEY_FRAME_GROWTH
+        return True
+
+    def _follow(self, context: contextvars.Context | None) -> None:
+        """Bring the board under the cell that logs, if it is not there yet."""
+        if self._is_shown_here or self._board.rows == self._rows_before:
+            return
+        if context is None:
+            display_id = self._publish_live()
+        else:
+            display_id = context.run(self._publish_live)
+        self._is_shown_here = True
+        if self._moving is not None:
+            moved = displays.moved_bundle(self._board.card().name)
+            displays.publish(moved, replacing=self._moving)
+        self._moving = display_id
+
+    def _publish_live(self) -> str:
+        if self._widget is None:
+            self._widget = widgets.board_widget(self._snapshot, self._hear)
+            self._key_due_s = monotonic()
+        name = self._board.card().name
+        return displays.publish(displays.live_bundle(self._widget.model_id, name))
+
+    def _replace(self, bundle: displays.Bundle) -> None:
+        with self._lock:
+            ids = [*self._pinned, *([self._moving] if self._moving else [])]
+            is_new = self._cell is not None and not self._is_shown_here
+            if is_new and self._board.rows != self._rows_before:
+                # Too quick for the thread: the picture goes under this cell.
+                if self._moving:
+                    ids.remove(self._moving)
+                    moved = displays.moved_bundle(self._board.card().name)
+                    displays.publish(moved, replacing=self._moving)
+                displays.publish(bundle)
+            for display_id in ids:
+                displays.publish(bundle, replacing=display_id)
+            self._pinned, self._moving = [], None
+
+    def _close_widget(self) -> None:
+        widget, self._widget = self._widget, None
+        if widget is not None:
+            widget.take_snapshot = None
+            widget.close()
+
+    def _snapshot(self) -> bytes:
+        """Give everything, numbered as the latest frame: the next one follows it."""
+        cursor = wire.Cursor(n=self._cursor.n - 1)
+        frame = self._board.frame(cursor, key=True)
+        return wire.pack(frame) if frame and self._cursor.n else b""
+
+    def _hear(self, content: object) -> None:
+        self._guard("hear the browser", lambda: self._take_in(content))
+
+    def _take_in(self, content: object) -> None:
+        said = content if isinstance(content, dict) else {}
+        kind = said.get("kind")
+        if said.get("v") == wire.VERSION and kind == "ready":
+            self._is_heard = True
+            is_asked = said.get("n") == 0
+            self._key_due_s = monotonic() if is_asked else 0.0
+            self._wake.set()
+        elif kind == "error":
+            raise BrowserFaultError(str(said.get("message"))[:_MAX_MESSAGE])
+        else:
+            message = f"a message that nbtrack does not know: {content!r}"
+            raise BrowserFaultError(message[:_MAX_MESSAGE])
+
+    def _guard(self, what: str, action: Callable[[], None]) -> None:
+        """Run it; what it raises is reported, and the view rests a while."""
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001  (a view must never stop training)
+            self._rest_s = min(max(1.0, self._rest_s * 2), _LONGEST_REST_S)
+            self._on_fault(what, error)
+        else:
+            self._rest_s = 0.0

@@ -1,0 +1,247 @@
+"""A table of runs, newest first, as a page and as text."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from nbtrack._view import html
+from nbtrack._view.html import Safe, cell
+from nbtrack._view.spec import format_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MAX_KEYS: Final = 12  # of config, and of summary
+MAX_ROWS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as the table shows it; config and summary are flat."""
+
+    name: str
+    run_id: str
+    project: str
+    state: str
+    created_at: float  # Unix seconds
+    duration_s: float | None
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which keys get a column, and what was left out."""
+
+    config: tuple[str, ...]
+    summary: tuple[str, ...]
+    left_out: tuple[str, ...]  # of either, as "config.lr", "summary.loss"
+
+
+def runs_table_html(
+    rows: Sequence[RunRow],
+    columns: Sequence[str] | None = None,
+    *,
+    limit: int = MAX_ROWS,
+    reorder: bool = True,
+) -> str:
+    """Give the table as HTML; ``columns`` such as "config.lr", "summary.loss" choose.
+
+    Without ``columns``: up to 12 keys of config, those that vary first, and up to
+    12 of the summary. ``reorder=False`` keeps the order of the rows.
+    """
+    if not rows:
+        return html.page(html.hint("no runs yet"))
+    ordered = newest_first(rows) if reorder else list(rows)
+    chosen = choose_columns(ordered, columns)
+    tagged = any(row.tags for row in rows)
+    numeric = _numeric(ordered, chosen)
+    titles = ["state", "name", "id", "created", "duration", *["tags"][: int(tagged)]]
+    head = [cell(title, head=True, right=title == "duration") for title in titles]
+    head += [
+        cell(html.one_line(key, 40), head=True, right=(kind, key) in numeric)
+        for kind, key in _keys(chosen)
+    ]
+    body = (
+        html.table_row(_cells(row, chosen, numeric, tagged=tagged), zebra=i % 2 == 1)
+        for i, row in enumerate(ordered[:limit])
+    )
+    table = html.data_table(html.table_row(head), body)
+    return html.page(table, *map(html.hint, _left_out(rows, chosen, limit)))
+
+
+def runs_table_text(
+    rows: Sequence[RunRow],
+    columns: Sequence[str] | None = None,
+    *,
+    limit: int = MAX_ROWS,
+    reorder: bool = True,
+) -> str:
+    """Give the table for a terminal."""
+    if not rows:
+        return "no runs yet"
+    ordered = newest_first(rows) if reorder else list(rows)
+    chosen = choose_columns(ordered, columns)
+    lines = [["state", "name", "id", "created", "duration"]]
+    lines[0] += [key for _, key in _keys(chosen)]
+    for row in ordered[:limit]:
+        values = [cell_text(_value(row, *key)) for key in _keys(chosen)]
+        lines.append([row.state, row.name, row.run_id, _when(row), _took(row), *values])
+    cut = [[html.clean(html.one_line(text, 24)) for text in line] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
+    padded = [
+        "  ".join(f"{text:<{wide}}" for text, wide in zip(line, widths, strict=True))
+        for line in cut
+    ]
+    return "\n".join(
+        [*(line.rstrip() for line in padded), *_left_out(rows, chosen, limit)],
+    )
+
+
+def runs_bundle(
+    rows: Sequence[RunRow],
+    damaged: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
+    *,
+    limit: int = MAX_ROWS,
+) -> dict[str, str]:
+    """Give the display bundle of a table whose rows stay in the order given.
+
+    ``damaged``: one line for each run that could not be read.
+    """
+    lines = [f"⚠ {html.one_line(text, 200)}" for text in damaged[:8]]
+    if len(damaged) > 8:
+        lines.append(f"⚠ {len(damaged) - 8} more runs could not be read")
+    page = runs_table_html(rows, columns, limit=limit, reorder=False)
+    text = runs_table_text(rows, columns, limit=limit, reorder=False)
+    notes = html.page(*map(html.hint, lines)) if lines else ""
+    return {
+        "text/html": page + notes,
+        "text/plain": "\n".join([text, *map(html.clean, lines)]),
+    }
+
+
+def newest_first(rows: Iterable[RunRow]) -> list[RunRow]:
+    """Order runs by time of creation, the id breaking ties."""
+    return sorted(rows, key=lambda row: (row.created_at, row.run_id), reverse=True)
+
+
+def choose_columns(
+    rows: Sequence[RunRow],
+    asked: Sequence[str] | None = None,
+) -> Columns:
+    """Choose the keys to show: those asked for, else those that tell runs apart."""
+    if asked is not None:
+        return Columns(_under("config.", asked), _under("summary.", asked), ())
+    config = _by_variation([row.config for row in rows])
+    summary = list(dict.fromkeys(key for row in rows for key in row.summary))
+    summary = [key for key in summary if not key.startswith("_")]
+    rest = [f"config.{key}" for key in config[MAX_KEYS:]]
+    rest += [f"summary.{key}" for key in summary[MAX_KEYS:]]
+    return Columns(tuple(config[:MAX_KEYS]), tuple(summary[:MAX_KEYS]), tuple(rest))
+
+
+def _under(prefix: str, asked: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name[len(prefix) :] for name in asked if name.startswith(prefix))
+
+
+def _by_variation(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give the keys whose values vary between runs, then the others."""
+    seen: dict[str, set[str]] = {}
+    for config in configs:
+        for key in config:
+            seen.setdefault(key, set())
+    for config in configs:
+        for key, values in seen.items():
+            values.add(repr(config[key]) if key in config else "")
+    # Stable: within each half the order is that of first appearance.
+    return sorted(seen, key=lambda key: len(seen[key]) < 2)
+
+
+def _keys(chosen: Columns) -> list[tuple[str, str]]:
+    return [("config", key) for key in chosen.config] + [
+        ("summary", key) for key in chosen.summary
+    ]
+
+
+def _value(row: RunRow, kind: str, key: str) -> Any:
+    return (row.config if kind == "config" else row.summary).get(key)
+
+
+def _numeric(rows: Sequence[RunRow], chosen: Columns) -> frozenset[tuple[str, str]]:
+    """Find the columns that hold numbers and nothing else."""
+
+    def numbers(kind: str, key: str) -> bool:
+        held = [_value(row, kind, key) for row in rows]
+        held = [value for value in held if value is not None]
+        return bool(held) and all(_is_number(value) for value in held)
+
+    return frozenset(key for key in _keys(chosen) if numbers(*key))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cells(
+    row: RunRow,
+    chosen: Columns,
+    numeric: frozenset[tuple[str, str]],
+    *,
+    tagged: bool,
+) -> list[Safe]:
+    cells = [
+        cell(html.state_mark(row.state)),
+        cell(
+            html.el(
+                "b",
+                html.one_line(row.name, 40),
+                title=html.one_line(row.notes, 200),
+                style="font-weight:600",
+            ),
+        ),
+        cell(html.muted(html.one_line(row.run_id, 64), style=html.MONO)),
+        cell(_when(row)),
+        cell(_took(row), right=True),
+    ]
+    if tagged:
+        cells.append(cell(*(html.chip(tag) for tag in row.tags[:8])))
+    return cells + [
+        cell(html.one_line(cell_text(_value(row, *key)), 40), right=key in numeric)
+        for key in _keys(chosen)
+    ]
+
+
+def cell_text(value: object) -> str:
+    """Write a value of config or summary; nothing for one that is missing."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return format_number(value)
+    return str(value)
+
+
+def _when(row: RunRow) -> str:
+    if not 0 < row.created_at < 1e11:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created_at))
+
+
+def _took(row: RunRow) -> str:
+    return "" if row.duration_s is None else html.duration(row.duration_s)
+
+
+def _left_out(rows: Sequence[RunRow], chosen: Columns, limit: int) -> list[str]:
+    """Say what the table does not show."""
+    says = []
+    if len(rows) > limit:
+        says.append(f"The first {limit} of {len(rows):,} runs. All: nbtrack.Api()")
+    if chosen.left_out:
+        names = ", ".join(html.one_line(name, 40) for name in chosen.left_out[:6])
+        more = ", …" if len(chosen.left_out) > 6 else ""
+        says.append(f"{len(chosen.left_out)} columns left out: {names}{more}")
+    return [html.clean(text) for text in says]

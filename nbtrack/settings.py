@@ -1,0 +1,141 @@
+"""Settings: keyword over environment over pyproject.toml over default.
+
+``NBTRACK_DIR=/data/runs`` and, in the nearest ``pyproject.toml`` above the working
+directory, ``[tool.nbtrack]`` with ``dir = "/data/runs"`` say the same thing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nbtrack.errors import SettingError, UnknownOptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "mode": ("online", "offline", "disabled"),
+    "view": ("auto", "live", "static", "text", "off"),
+    "sync": ("1s", "always", "off"),
+}
+_WORDS: Final = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+    "": False,
+}
+#: W&B's names of modes that mean what one of ours means.
+_MODE_ALIASES: Final = {"dryrun": "offline", "run": "online"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set, with its default.
+
+    Attributes
+    ----------
+    dir
+        Root of all projects; each run is ``<dir>/<project>/<id>/``.
+    project
+        Used when ``init`` names none.
+    mode
+        "online" and "offline" both record locally; "disabled" records nothing.
+    view
+        "live" under the cell while it runs, "static" only after it, "text" lines in
+        a terminal, "off"; "auto" looks where it is.
+    sync
+        When rows reach the disk for good: "1s" about once a second from a thread,
+        "always" before ``log`` returns, "off" when the system likes. Rows survive a
+        killed process with any of them.
+    strict
+        Raise on faults of the tracker instead of warning.
+    save_code
+        Record the cells that are executed.
+    quiet
+        Print nothing at ``init`` and ``finish``.
+    """
+
+    dir: str = "nbruns"
+    project: str = "uncategorized"
+    mode: str = "online"
+    view: str = "auto"
+    sync: str = "1s"
+    strict: bool = False
+    save_code: bool = True
+    quiet: bool = False
+
+
+_DEFAULTS: Final = {field.name: field.default for field in fields(Settings)}
+
+
+def load(**keywords: object) -> Settings:
+    """Gather the settings; None among the keywords means "not given".
+
+    Raises
+    ------
+    SettingError, UnknownOptionError
+        A value that is none of its values, or an unknown name in pyproject.toml.
+    """
+    chosen: dict[str, Any] = {}
+    for source in (_from_pyproject(Path.cwd()), _from_environment(os.environ)):
+        chosen.update(source)
+    chosen.update({k: v for k, v in keywords.items() if v is not None})
+    checked = {name: _checked(name, value) for name, value in chosen.items()}
+    return Settings(**checked)
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    found = {
+        name: environ[f"NBTRACK_{name.upper()}"]
+        for name in _DEFAULTS
+        if f"NBTRACK_{name.upper()}" in environ
+    }
+    if "mode" not in found and "WANDB_MODE" in environ:
+        found["mode"] = environ["WANDB_MODE"]  # for code that was written for it
+    return found
+
+
+def _from_pyproject(start: Path) -> dict[str, Any]:
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            return _read_table(path)
+    return {}
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("nbtrack")
+    except (OSError, ValueError):
+        return {}  # somebody else's file; its own tools will complain
+    for name in table or {}:
+        if name not in _DEFAULTS:
+            table_name = f"{path} [tool.nbtrack]"
+            raise UnknownOptionError(table_name, name, _DEFAULTS)
+    return dict(table or {})
+
+
+def _checked(name: str, value: Any) -> Any:
+    if isinstance(_DEFAULTS[name], bool):
+        word = str(value).lower()
+        if word not in _WORDS:
+            raise SettingError(name, value, (True, False))
+        return _WORDS[word]
+    text = os.fspath(value) if name == "dir" else str(value)
+    text = _MODE_ALIASES.get(text, text) if name == "mode" else text
+    if name in _CHOICES and text not in _CHOICES[name]:
+        raise SettingError(name, value, _CHOICES[name])
+    return text

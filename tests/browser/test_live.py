@@ -1,0 +1,172 @@
+"""The live board in a real JupyterLab, as a person sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab import Lab, Notebook
+
+    Open = Callable[..., Notebook]
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SETUP = "%load_ext nbtrack\nimport nbtrack, time"
+INIT = "run = nbtrack.init(project='t', name={name!r}, config={{'lr': 0.1}})"
+LOOP = """for step in range({steps}):
+    run.log({{"train/loss": 1 / (step + 1), "train/acc": step / {steps}, "lr": 0.1}})
+    time.sleep(0.01)"""
+FINISH = "run.finish()"
+
+DRAWN = "document.querySelector('.nbt-plot .main-svg')"
+
+
+def cells(name: str = "otter", steps: int = 100, *more: str) -> list[str]:
+    return [SETUP, INIT.format(name=name), LOOP.format(steps=steps), *more]
+
+
+def points(nb: Notebook, key: str, view: int) -> list[list[float]]:
+    data = f"{nb.chart(key, view)}.data[0]"
+    return [list(nb.ask(f"Array.from({data}.{axis})")) for axis in "xy"]
+
+
+def test_charts_move_while_the_cell_is_busy(open_notebook: Open) -> None:
+    nb = open_notebook("moves", cells("otter", 600, FINISH))
+    nb.run(0)
+    nb.run(1)
+    nb.start(2)
+    nb.until(DRAWN)
+    first = nb.ask(nb.x_end("train/loss"))
+    nb.until(f"{nb.x_end('train/loss')} > {first + 20}")
+    assert nb.ask(nb.busy(2)), "the cell was already over"
+    nb.until(nb.done(2))
+    nb.until(f"{nb.x_end('train/loss')} === 599")
+    assert "charts are under the cell that logs" in nb.outputs(1)
+    nb.run(3)
+    assert nb.errors == []
+
+
+def test_running_the_cell_again_gives_a_board_under_it_again(
+    open_notebook: Open,
+) -> None:
+    nb = open_notebook("again", cells("otter", 30, LOOP.format(steps=30), FINISH))
+    for cell in (0, 1, 2, 3, 2):
+        nb.run(cell)
+    nb.until("document.querySelectorAll('.nbtrack').length === 1")
+    assert "train" in nb.outputs(2)
+    assert "charts are under the cell that logs" in nb.outputs(3)
+    nb.until(f"{nb.x_end('train/loss')} === 89")
+    nb.run(4)
+    assert nb.errors == []
+
+
+def test_a_quick_cell_has_its_board_too(open_notebook: Open) -> None:
+    nb = open_notebook("quick", [*cells()[:2], "run.log({'a': 1}); run.log({'a': 2})"])
+    for cell in range(3):
+        nb.run(cell)
+    nb.until(f"{nb.x_end('a')} === 1")
+    assert "a" in nb.outputs(2)
+
+
+def test_two_views_show_the_same(open_notebook: Open) -> None:
+    again = """from ipywidgets.widgets import widget
+[board] = [w for w in widget._instances.values() if hasattr(w, "snapshot")]
+view = {"version_major": 2, "version_minor": 0, "model_id": board.model_id}
+display({"application/vnd.jupyter.widget-view+json": view}, raw=True)"""
+    nb = open_notebook("twice", cells("otter", 50, again, FINISH))
+    for cell in range(4):
+        nb.run(cell)
+    nb.until("document.querySelectorAll('.nbtrack').length === 2")
+    for view in (1, 0):  # what is out of sight is not drawn
+        nb.ask(f"{nb.chart('train/loss', view)}.scrollIntoView()")
+        nb.until(f"{nb.x_end('train/loss', view)} === 49")
+    assert points(nb, "train/loss", 0) == points(nb, "train/loss", 1)
+    nb.run(4)
+    nb.until("document.querySelectorAll('.nbtrack').length === 0")
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"]
+)
+def test_what_comes_from_a_run_is_text(open_notebook: Open, name: str) -> None:
+    dialogs: list[str] = []
+    hostile = f"run.log({{'<b>x/' + {name!r}: 1, 'note': {name!r}}})"
+    nb = open_notebook("hostile", [*cells(name)[:2], hostile, FINISH])
+    nb.page.on(
+        "dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss())
+    )
+    for cell in range(3):
+        nb.run(cell)
+    nb.until(DRAWN)
+    assert nb.ask("document.querySelector('.nbt-name').textContent") == name
+    assert nb.ask("document.querySelector('.nbt-title').textContent") == name
+    assert nb.ask("document.querySelector('.nbtrack :is(img, script, b)')") is None
+    nb.run(3)
+    nb.until("!document.querySelector('.nbtrack')")
+    assert nb.ask("document.querySelector('.jp-OutputArea script')") is None
+    assert dialogs == []
+
+
+def test_a_reloaded_page_has_the_full_picture(open_notebook: Open) -> None:
+    nb = open_notebook("reloaded", cells("otter", 60, FINISH))
+    for cell in range(3):
+        nb.run(cell)
+    nb.until(f"{nb.x_end('train/loss')} === 59")
+    before = points(nb, "train/loss", 0)
+    nb.save()
+    nb.page.reload()
+    nb.until(f"{nb.x_end('train/loss')} === 59")
+    assert points(nb, "train/loss", 0) == before
+
+
+def test_after_the_run_the_pictures_stay(open_notebook: Open, lab: Lab) -> None:
+    nb = open_notebook("stays", cells("otter", 40, FINISH))
+    for cell in range(4):
+        nb.run(cell)
+    nb.until("!document.querySelector('.nbtrack')")
+    nb.save()
+    nb.command("notebook:shutdown-kernel")
+    saved = (lab.root / "stays.ipynb").read_text()
+    assert "widget-view" not in saved
+    assert len(saved) < 60_000
+
+    (lab.root / "stranger.ipynb").write_text(saved)  # never trusted here
+    reader = open_notebook("stranger.ipynb", has_kernel=False)
+    pictures = "[...document.querySelectorAll('.jp-OutputArea img')]"
+    reader.until(f"{pictures}.length >= 3")
+    reader.until(f"{pictures}.every(i => i.complete && i.naturalWidth > 0)")
+    assert reader.errors == []
+
+
+def test_controls_work_while_the_kernel_is_busy(open_notebook: Open) -> None:
+    nb = open_notebook("controls", cells("otter", 500, FINISH))
+    for cell in range(2):
+        nb.run(cell)
+    nb.start(2)
+    nb.until(DRAWN)
+    nb.page.get_by_label("Log y").check()
+    nb.until(f"{nb.chart('train/loss')}.layout?.yaxis.type === 'log'")
+    nb.page.get_by_label("Smoothing").fill("0.8")
+    nb.until(f"{nb.chart('train/loss')}.data?.length === 2")
+    nb.page.get_by_text("train", exact=True).click()
+    nb.until(f"!{nb.chart('train/loss')}.checkVisibility()")
+    assert nb.ask(nb.busy(2)), "the cell was already over"
+    nb.until(nb.done(2))
+    nb.run(3)
+    assert nb.errors == []
+
+
+def test_nothing_is_left_behind(open_notebook: Open) -> None:
+    left = """import threading, ipywidgets
+from ipywidgets.widgets import widget
+print("threads", [t.name for t in threading.enumerate() if t.name == "nbtrack-view"])
+print("boards", [w for w in widget._instances.values() if hasattr(w, "snapshot")])"""
+    nb = open_notebook("left", cells("otter", 20, FINISH, left))
+    for cell in range(5):
+        nb.run(cell)
+    assert "threads []" in nb.outputs(4)
+    assert "boards []" in nb.outputs(4)
