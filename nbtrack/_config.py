@@ -142,7 +142,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     if path.suffix.lower() == ".json":
         return dict(json.loads(text))
     try:
-        import yaml  # type: ignore[import-untyped]
+        import yaml
     except ImportError as error:
         msg = f"Reading {path} needs PyYAML: pip install pyyaml, or use a JSON file."
         raise ImportError(msg) from error
@@ -155,8 +155,8 @@ def normalise(value: object, name: str = "") -> Any:
         return {str(k): normalise(v, str(k)) for k, v in value.items()}
     if isinstance(value, type) or callable(value):
         return f"{value.__module__}.{getattr(value, '__qualname__', value)}"
-    if dataclasses.is_dataclass(value):
-        return normalise(dataclasses.asdict(value), name)  # type: ignore[arg-type]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return normalise(dataclasses.asdict(value), name)
     if isinstance(value, (list, tuple)):
         return [normalise(item) for item in value]
     plain, _ = coerce(value)
@@ -178,7 +178,11 @@ def is_secret(name: str, text: str) -> bool:
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Give nested mappings as one, keys joined with ``.``."""
+    """Give nested mappings as one, keys joined with dots; an empty one is a value.
+
+    >>> flatten({"a": {"b": 1, "c": {}}, "d": [2]})
+    {'a.b': 1, 'a.c': {}, 'd': [2]}
+    """
     flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping) and value:

@@ -6,6 +6,7 @@ and ``finish()`` says what was lost. In strict mode a fault raises instead.
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from dataclasses import dataclass, replace
@@ -83,7 +84,14 @@ class Faults:
         if self._strict and in_user_call:
             raise StrictError(text) from error
         if known is None:
-            warnings.warn(text, NbtrackWarning, stacklevel=3)
+            self._warn(text)
+
+    @staticmethod
+    def _warn(text: str) -> None:
+        try:
+            warnings.warn(text, NbtrackWarning, stacklevel=4)
+        except NbtrackWarning:  # a filter turns warnings into errors; not for us
+            print(f"nbtrack: {text}", file=sys.stderr)  # noqa: T201
 
     def __iter__(self) -> Iterator[Fault]:
         with self._lock:

@@ -124,7 +124,8 @@ def _record_cells(run: Run, directory: RunDir, recorder: CellRecorder) -> None:
         write(cell)
     recorder.listeners.append(write)
     run.at_finish(
-        "record the end of this cell", lambda: _let_go_after_cell(recorder, run.id, write)
+        "record the end of this cell",
+        lambda: _let_go_after_cell(recorder, run.id, write),
     )
     run.at_finish("write code/notebook.ipynb", write_notebook)
 
@@ -193,6 +194,12 @@ def _reporter(run: Run) -> Callable[[str, BaseException], None]:
     return report
 
 
+def shown(directory: str) -> str:
+    """Give a path as a person would write it: relative where that is shorter."""
+    relative = os.path.relpath(directory)
+    return directory if relative.startswith("..") else relative
+
+
 def card(run: Run) -> Card:
     """Give the facts of a run's header."""
     from nbtrack._view.spec import Card
@@ -209,7 +216,7 @@ def card(run: Run) -> Card:
         elapsed_s=run.elapsed_s,
         step=run.last_step,
         total_steps=run.total_steps,
-        directory=run.dir,
+        directory=shown(run.dir),
         config=tuple((key, str(value)) for key, value in config),
         faults=tuple(map(str, run.faults)),
     )

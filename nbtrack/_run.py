@@ -249,7 +249,7 @@ class Run:
             except Exception as fault:  # noqa: BLE001  (each gets its turn)
                 self.faults.add(
                     "finish",
-                    f"finish() could not {what}; the recorded rows are safe",
+                    f"finish() could not {what}; the rows are not affected",
                     subject=what,
                     error=fault,
                     in_user_call=False,

@@ -206,7 +206,7 @@ def _start(
 ) -> Run:
     if options.mode == "disabled":
         return DisabledRun(options.project, meant, normalise(config))
-    root = Path(options.dir)
+    root = Path(options.dir).absolute()  # the user may change directory meanwhile
     if run_id is not None and not rundir.is_run_id(run_id):
         msg = f"id={run_id!r}: an id has 1 to 64 of the characters A-Z a-z 0-9 _ -."
         raise ValueError(msg)
@@ -313,11 +313,12 @@ def _say_ending(
 ) -> None:
     """Say what was recorded where there is no board, and what was lost anywhere."""
     lost = journal.lost + journal.waiting
-    told = f"{run.name} {run.state}, {_steps(run)}, in {run.dir}"
+    told = f"{run.name} {run.state}, {_steps(run)}, in {_notebook.shown(run.dir)}"
     if lost:
         told += f"; {lost} records could not be written and are lost"
     if len(run.faults):
-        told += f"; {len(run.faults)} kinds of faults, see run.faults"
+        kinds = "1 kind" if len(run.faults) == 1 else f"{len(run.faults)} kinds"
+        told += f"; {kinds} of faults, see run.faults"
     if lost or view == "text":
         _say(options, told)
 

@@ -48,5 +48,5 @@ def _history(options: argparse.Namespace) -> int:
     from nbtrack._read.api import Api
 
     frame = Api(options.dir).run(options.path).history()
-    frame.to_csv(sys.stdout, index=False)  # type: ignore[union-attr]  # a frame it is
+    frame.to_csv(sys.stdout, index=False)
     return 0

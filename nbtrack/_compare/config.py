@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from nbtrack._config import flatten
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,22 +30,6 @@ class ConfigRow:
     key: str
     values: tuple[Any, ...]
     differs: bool
-
-
-def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Join nested keys with dots; an empty mapping is a value.
-
-    >>> flatten({"a": {"b": 1, "c": {}}, "d": [2]})
-    {'a.b': 1, 'a.c': {}, 'd': [2]}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping) and value:
-            for inner, leaf in flatten(value).items():
-                flat[f"{key}.{inner}"] = leaf
-        else:
-            flat[str(key)] = value
-    return flat
 
 
 def diff_config(configs: Sequence[Mapping[str, Any]]) -> list[ConfigRow]:

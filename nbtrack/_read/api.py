@@ -34,7 +34,7 @@ class Api:
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
-        self.root = Path(settings.load(dir=root).dir)
+        self.root = Path(settings.load(dir=root).dir).absolute()
 
     def projects(self) -> list[str]:
         """List the projects that have runs, by name."""

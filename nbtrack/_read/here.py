@@ -37,13 +37,11 @@ class RunTable:
         return self.runs.to_frame()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        from nbtrack._view.runs_table import runs_table_html, runs_table_text
+        from nbtrack._view.runs_table import runs_bundle
 
         rows = [_row(run) for run in self.runs]
-        return {
-            "text/html": runs_table_html(rows),
-            "text/plain": runs_table_text(rows),
-        }
+        damaged = [f"{path}: {why}" for path, why in self.runs.damaged.items()]
+        return runs_bundle(rows, damaged)
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -93,7 +91,9 @@ class Comparison:
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         from nbtrack._view.comparison import comparison_bundle
 
-        return comparison_bundle(self._compared, goals=self._goals())
+        return comparison_bundle(
+            self._compared, goals=self._goals(), left_out=self._left_out
+        )
 
     def _goals(self) -> dict[str, Any]:
         """Say for each summary value which way is better, where a run said so."""

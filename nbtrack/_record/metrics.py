@@ -234,7 +234,7 @@ class Statistics:
         try:
             number = float(value)
         except OverflowError:  # an integer beyond 1e308
-            number = math.copysign(math.inf, value)
+            number = math.inf if value > 0 else -math.inf
         if math.isinf(number):
             self.infinite = self.infinite + number if self.infinite else number
             return

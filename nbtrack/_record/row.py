@@ -32,8 +32,8 @@ _TOLERATED = frozenset({"_step", "_runtime", "_timestamp"})
 
 _MAX_TEXT = 1_000  # characters kept of an unknown object's str()
 _MAX_LIST = 1_000  # elements kept of a list
+_MAX_BITS = 10_000  # of an integer; Python itself refuses to print much longer ones
 _MAX_DEPTH = 16  # of nested mappings; deeper ones are cut as text
-_INT64 = 2**63
 
 
 class Row(NamedTuple):
@@ -117,8 +117,10 @@ def coerce(value: object) -> tuple[Any, str]:  # noqa: PLR0911  (a table of type
     >>> coerce(True), coerce((1, 2.5)), coerce(date(2026, 1, 2))
     ((True, ''), ([1, 2.5], ''), ('2026-01-02', ''))
     """
-    kind = type(value)
-    if kind in PLAIN_TYPES:
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        what = f"an integer of {value.bit_length()} bits; its first hex digits are kept"
+        return hex(value)[:_MAX_TEXT], what
+    if type(value) in PLAIN_TYPES:
         return value, ""
     if isinstance(value, str):
         return str(value), ""

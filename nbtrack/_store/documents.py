@@ -7,10 +7,12 @@ power cuts we tried left a zero-filled file.)
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 import time
+from io import FileIO
 from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack.errors import StorageError
@@ -71,6 +73,30 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def open_regular(path: Path) -> FileIO:
+    """Open a regular file for reading: no link is followed, no pipe waited for.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    fd = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return FileIO(fd)
+
+
+def _read_small(path: Path) -> bytes:
+    with open_regular(path) as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise OSError(errno.EFBIG, f"larger than {_MAX_BYTES >> 20} MiB", str(path))
+    return content
+
+
 def read_document(path: Path) -> dict[str, Any]:
     """Read a JSON object from a regular file of sensible size.
 
@@ -80,16 +106,8 @@ def read_document(path: Path) -> dict[str, Any]:
         It is missing, damaged, no regular file, or no object; the message says which.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(fd, "rb") as file:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_BYTES:
-                msg = f"{path} is not a regular file below {_MAX_BYTES >> 20} MiB."
-                raise StorageError(msg)
-            document = json.loads(file.read())
+        document = json.loads(_read_small(path))
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, StorageError):
-            raise
         msg = f"{path} cannot be read: {type(error).__name__}: {error}"
         raise StorageError(msg) from error
     if not isinstance(document, dict):

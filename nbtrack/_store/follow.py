@@ -11,13 +11,14 @@ counted, and everything around them is read.
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING, Final
 
+from nbtrack._store.documents import open_regular
 from nbtrack._store.lines import Record, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
     from pathlib import Path
 
 _BLOCK: Final = 4 * 2**20
@@ -38,13 +39,11 @@ class LogCursor:
     def poll(self) -> Iterator[Record]:
         """Give the records whose lines were completed since the last call."""
         try:
-            fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            file = open_regular(self.path)
         except OSError:
-            return  # gone, or a link: nothing to read here
-        with os.fdopen(fd, "rb", buffering=0) as file:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
-                return
+            return  # gone, or no file: nothing to read here
+        with file:
+            found = os.fstat(file.fileno())
             if found.st_ino != self._inode or found.st_size < self._offset:
                 self._inode, self._offset = found.st_ino, 0  # trimmed or replaced
             if found.st_size == self._offset:
@@ -52,9 +51,9 @@ class LogCursor:
             file.seek(self._offset)
             yield from self._records(file)
 
-    def _records(self, file: object) -> Iterator[Record]:
+    def _records(self, file: FileIO) -> Iterator[Record]:
         rest = b""
-        while block := file.read(_BLOCK):  # type: ignore[attr-defined]
+        while block := file.read(_BLOCK):
             lines = (rest + block).split(b"\n")
             rest = lines.pop()
             for line in lines:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbtrack._compare.code import diff_cells
-from nbtrack._compare.config import MISSING, ConfigRow, diff_config, flatten
+from nbtrack._compare.config import MISSING, ConfigRow, diff_config
 from nbtrack._compare.curves import Overlay, overlay
+from nbtrack._config import flatten
 from nbtrack._view import html
 from nbtrack._view.html import Safe, cell, el, muted
 from nbtrack._view.runs_table import cell_text
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 Goal = Literal["minimize", "maximize"]
 
 MAX_ROWS: Final = 60  # of the summary, and of settings that differ
+MAX_EQUAL: Final = 40  # settings that do not differ, in one line
 MAX_LINES: Final = 240  # of code, over all runs
 MAX_CELL_LINES: Final = 60
 _LINE_CHARS: Final = 240
 _ID_STYLE: Final = f"{html.MONO};font-size:12px;margin:0 10px"
+_DASH: Final = "\N{EN DASH}"
 _GROUNDS: Final = {"+": "#2aa87633", "-": "#d1495b33"}
 _TEXT_ROWS: Final = 8
 
@@ -90,7 +93,7 @@ def _unshown(left_out: int) -> list[str]:
 def _legend(runs: Sequence[ComparedRun], left_out: int) -> Safe:
     entries = []
     for i, run in enumerate(runs):
-        base = "the others are compared with it" if i == 0 < len(runs) - 1 else ""
+        base = "the others are compared with it" if i == 0 and len(runs) > 1 else ""
         entries.append(
             el(
                 "div",
@@ -124,7 +127,7 @@ def _named(place: int, run: ComparedRun) -> Safe:
 def _charts(runs: Sequence[ComparedRun]) -> list[Safe]:
     overlays = {one.key: one for one in overlay([run.curves for run in runs])}
     # What most runs have comes first: a metric of one run alone compares nothing.
-    ordered = sorted(overlays.values(), key=lambda one: len(one.curves) < 2)
+    ordered = sorted(overlays.values(), key=lambda one: len(one.curves) == 1)
     shown = {one.key for one in ordered[:MAX_CHARTS]}
     parts: list[Safe] = []
     for name, keys in group_keys([one.key for one in ordered]).items():
@@ -192,14 +195,14 @@ def best_places(values: Sequence[object], goal: Goal | None) -> frozenset[int]:
         and not isinstance(value, bool)
         and value == value  # noqa: PLR0124 - NaN is never best
     }
-    if goal is None or len(set(numbers.values())) < 2:
+    if goal is None or len(set(numbers.values())) <= 1:
         return frozenset()
     pick = min if goal == "minimize" else max
     best = pick(numbers.values())
     return frozenset(i for i, value in numbers.items() if value == best)
 
 
-def _mark_best(value: object, best: bool) -> Safe:  # noqa: FBT001 - one of two looks
+def _mark_best(value: object, best: bool) -> Safe:
     text = value_text(value)
     shown = el("b", f"★ {text}", title="best") if best else text
     return cell(shown, right=True)
@@ -208,7 +211,7 @@ def _mark_best(value: object, best: bool) -> Safe:  # noqa: FBT001 - one of two 
 def value_text(value: object) -> str:
     """Write a value, told apart from one that is missing."""
     if value is MISSING:
-        return "–"
+        return _DASH
     return "None" if value is None else html.one_line(cell_text(value), 60)
 
 
@@ -217,7 +220,7 @@ def _config(runs: Sequence[ComparedRun], rows: Sequence[ConfigRow]) -> list[Safe
         return []
     different = [row for row in rows if row.differs]
     equal = [row for row in rows if not row.differs]
-    aside = "" if len(runs) < 2 else f"{len(different)} of {len(rows)} differ"
+    aside = "" if len(runs) == 1 else f"{len(different)} of {len(rows)} differ"
     parts = [html.heading("config", aside)]
     if different:
         body = (_config_row(row, i) for i, row in enumerate(different[:MAX_ROWS]))
@@ -225,8 +228,8 @@ def _config(runs: Sequence[ComparedRun], rows: Sequence[ConfigRow]) -> list[Safe
     if len(different) > MAX_ROWS:
         parts.append(html.hint(f"{len(different) - MAX_ROWS} more differ: run.config"))
     if equal:
-        pairs = [f"{row.key}={value_text(row.values[0])}" for row in equal[:40]]
-        more = " · …" if len(equal) > 40 else ""
+        pairs = [f"{row.key}={value_text(row.values[0])}" for row in equal[:MAX_EQUAL]]
+        more = " · …" if len(equal) > MAX_EQUAL else ""
         text = f"{len(equal)} equal: {' · '.join(pairs)}{more}"
         style = "opacity:0.65;margin:6px 0;overflow-wrap:break-word"
         parts.append(el("div", html.one_line(text, 1500), style=style))
@@ -335,7 +338,8 @@ def _plain(
     differing = [row for row in config if row.differs]
     lines += _plain_rows("config", differing)
     if len(config) > len(differing):
-        lines.append(f"  {len(config) - len(differing)} settings are equal")
+        equal = len(config) - len(differing)
+        lines.append(f"  {equal} {'setting' if equal == 1 else 'settings'} equal")
     lines += _plain_rows("summary", summary)
     base = runs[0]
     for run in runs[1:_TEXT_ROWS]:

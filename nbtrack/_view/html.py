@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TAGS: Final = frozenset(
-    ("b", "details", "div", "img", "pre", "span", "summary")
-    + ("table", "tbody", "td", "th", "thead", "tr"),
+    "b details div img pre span summary table tbody td th thead tr".split(),  # noqa: SIM905
 )
 ATTRIBUTES: Final = frozenset(
     ("alt", "class", "colspan", "height", "scope", "src", "style", "title", "width"),
@@ -32,6 +31,12 @@ NO_MATH: Final = "tex2jax_ignore mathjax_ignore"
 LINE: Final = "#80889040"  # hairlines
 GROUND: Final = "#80889014"  # zebra rows and chips
 MONO: Final = "font-family:ui-monospace,Menlo,Consolas,monospace"
+
+_FEW_S: Final = 10  # below it, tenths matter
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+_DAY_S: Final = 86400
+_AGES_S: Final = 1e12
 
 _STATE_COLORS: Final = {
     "running": "#3d8fd1",
@@ -117,7 +122,7 @@ def _attribute(name: str, value: str) -> str:
 
 def page(*parts: str) -> Safe:
     """Wrap a whole output: one size, one rhythm, the notebook's own font."""
-    style = "font-size:13px;line-height:1.5;max-width:100%;padding:4px 0 8px"
+    style = "font-size:13px;line-height:1.5;max-width:100%;padding:4px 4px 8px"
     return el("div", *parts, style=style, **{"class": NO_MATH})
 
 
@@ -224,15 +229,15 @@ def duration(seconds: float) -> str:
     >>> [duration(s) for s in (0.21, 12.0, 72, 7500, 200000)]
     ['0.21 s', '12 s', '1 min 12 s', '2 h 05 min', '2 d 7 h']
     """
-    if not 0 <= seconds < 1e12:  # a clock that went back, nan
+    if not 0 <= seconds < _AGES_S:  # nan, or a clock that went back
         return "?"
-    if seconds < 10:
+    if seconds < _FEW_S:
         return f"{seconds:.2g} s"
     whole = int(seconds)
-    if whole < 60:
+    if whole < _MINUTE_S:
         return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S:02d} s"
+    if whole < _DAY_S:
+        return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S:02d} min"
+    return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S} h"

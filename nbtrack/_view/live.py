@@ -173,7 +173,14 @@ class LiveView:
         if not self._has_plotly and not self._closed:
             # After the lock: the main thread must not wait for the compression.
             self._has_plotly = True
+            self._bring_plotly()
+
+    def _bring_plotly(self) -> None:
+        try:
             self._widget.plotly = widgets.plotly_widget().model_id
+        except Exception:
+            self._widget.plotly = widgets.NO_PLOTLY  # the board says so, too
+            raise
 
     def _is_key_due(self) -> bool:
         """Whether to send everything: asked for, or perhaps nobody listened yet."""
@@ -231,9 +238,15 @@ class LiveView:
 
     def _snapshot(self) -> bytes:
         """Give everything, numbered as the latest frame: the next one follows it."""
-        cursor = wire.Cursor(n=self._cursor.n - 1)
-        frame = self._board.frame(cursor, key=True)
-        return wire.pack(frame) if frame and self._cursor.n else b""
+        packed: list[bytes] = []
+        self._guard("give a reloaded page its data", lambda: self._pack_into(packed))
+        return b"".join(packed)
+
+    def _pack_into(self, packed: list[bytes]) -> None:
+        with self._lock:
+            frame = self._board.frame(wire.Cursor(n=self._cursor.n - 1), key=True)
+            if frame and self._cursor.n:
+                packed.append(wire.pack(frame))
 
     def _hear(self, content: object) -> None:
         self._guard("hear the browser", lambda: self._take_in(content))

@@ -6,7 +6,8 @@ import gzip
 import os
 import tempfile
 from functools import cache
-from importlib import metadata, resources
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -18,10 +19,18 @@ def compressed() -> bytes:
         return cached.read_bytes()
     except OSError:  # not there yet, or not readable: then it is made again
         pass
-    source = resources.files("plotly") / "package_data" / "plotly.min.js"
-    data = gzip.compress(source.read_bytes(), 6, mtime=0)
+    data = gzip.compress(_source().read_bytes(), 6, mtime=0)
     _store(cached, data)
     return data
+
+
+def _source() -> Path:
+    """Find the file without importing plotly, which takes long and is not needed."""
+    spec = find_spec("plotly")
+    if spec is None or spec.origin is None:
+        message = "the live charts need plotly in the kernel: pip install plotly"
+        raise ModuleNotFoundError(message, name="plotly")
+    return Path(spec.origin).parent / "package_data" / "plotly.min.js"
 
 
 def _cache_path() -> Path:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MAX_KEYS: Final = 12  # of config, and of summary
 MAX_ROWS: Final = 50
+_MAX_DAMAGED: Final = 8
+_MAX_NAMED: Final = 6  # of the columns left out
+_FAR_S: Final = 1e11  # a date beyond it is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,9 @@ def runs_bundle(
 
     ``damaged``: one line for each run that could not be read.
     """
-    lines = [f"⚠ {html.one_line(text, 200)}" for text in damaged[:8]]
-    if len(damaged) > 8:
-        lines.append(f"⚠ {len(damaged) - 8} more runs could not be read")
+    lines = [f"⚠ {html.one_line(text, 200)}" for text in damaged[:_MAX_DAMAGED]]
+    if len(damaged) > _MAX_DAMAGED:
+        lines.append(f"⚠ {len(damaged) - _MAX_DAMAGED} more runs could not be read")
     page = runs_table_html(rows, columns, limit=limit, reorder=False)
     text = runs_table_text(rows, columns, limit=limit, reorder=False)
     notes = html.page(*map(html.hint, lines)) if lines else ""
@@ -159,7 +162,7 @@ def _by_variation(configs: Sequence[Mapping[str, Any]]) -> list[str]:
         for key, values in seen.items():
             values.add(repr(config[key]) if key in config else "")
     # Stable: within each half the order is that of first appearance.
-    return sorted(seen, key=lambda key: len(seen[key]) < 2)
+    return sorted(seen, key=lambda key: len(seen[key]) == 1)
 
 
 def _keys(chosen: Columns) -> list[tuple[str, str]]:
@@ -226,7 +229,7 @@ def cell_text(value: object) -> str:
 
 
 def _when(row: RunRow) -> str:
-    if not 0 < row.created_at < 1e11:
+    if not 0 < row.created_at < _FAR_S:
         return ""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created_at))
 
@@ -241,7 +244,9 @@ def _left_out(rows: Sequence[RunRow], chosen: Columns, limit: int) -> list[str]:
     if len(rows) > limit:
         says.append(f"The first {limit} of {len(rows):,} runs. All: nbtrack.Api()")
     if chosen.left_out:
-        names = ", ".join(html.one_line(name, 40) for name in chosen.left_out[:6])
-        more = ", …" if len(chosen.left_out) > 6 else ""
+        names = ", ".join(
+            html.one_line(name, 40) for name in chosen.left_out[:_MAX_NAMED]
+        )
+        more = ", …" if len(chosen.left_out) > _MAX_NAMED else ""
         says.append(f"{len(chosen.left_out)} columns left out: {names}{more}")
     return [html.clean(text) for text in says]

@@ -25,6 +25,7 @@ MAX_CHARTS: Final = 60
 MAX_SUMMARY_ROWS: Final = 60
 MAX_CONFIG: Final = 100
 _OPEN_CONFIG: Final = 16  # shown at once; the others unfold
+_MAX_FAULTS: Final = 8
 _TEXT_LINES: Final = 24
 _CHART_PX: Final = (300, 170)
 
@@ -97,9 +98,11 @@ def _card(card: Card) -> Safe:
         style = "white-space:pre-wrap;overflow-wrap:break-word;margin-top:4px"
         lines.append(el("div", notes, style=style))
     lines += _config(card.config)
-    lines += [_fault(text) for text in card.faults[:8]]
-    if len(card.faults) > 8:
-        lines.append(html.hint(f"{len(card.faults) - 8} more faults: run.faults"))
+    lines += [_fault(text) for text in card.faults[:_MAX_FAULTS]]
+    if len(card.faults) > _MAX_FAULTS:
+        lines.append(
+            html.hint(f"{len(card.faults) - _MAX_FAULTS} more faults: run.faults")
+        )
     if card.directory:
         path = html.cut(card.directory, 200)
         style = f"{html.MONO};font-size:11px;overflow-wrap:break-word"

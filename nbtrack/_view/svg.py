@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _GREY: Final = "#787e87"  # contrast 4 : 1 on white and on JupyterLab's dark ground
 _TOLERANCE_PX: Final = 0.3
 _HUGE: Final = 1e300
+_PLAIN: Final = (1e-4, 1e13)  # sizes that ticks write without an exponent
+_SMOOTH: Final = 60  # points: a curve of fewer is placed to a tenth of a pixel
+_ROUGH: Final = 100  # one of more, to a pixel
+_MANY_DOTS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,7 @@ def _label(value: float, step: float) -> str:
     size = max(abs(value), step)
     if value == 0:
         return "0"
-    if size < 1e-4 or size >= 1e13:
+    if not _PLAIN[0] <= size < _PLAIN[1]:
         digits = max(0, math.floor(math.log10(abs(value))) - _exponent(step))
         mantissa, _, power = f"{value:.{min(digits, 6)}e}".partition("e")
         return f"{_trim(mantissa)}e{int(power)}"
@@ -334,7 +338,7 @@ def _curves(pixels: list[tuple[str, list[Segment]]]) -> str:
         thin = [thin_out(seg, _TOLERANCE_PX) for seg in segments]
         # Few points: a smooth curve, so place them finely. Many: noise hides it.
         count = sum(len(seg) for seg in thin)
-        grow = 10 if count < 60 else 2 if count < 100 else 1
+        grow = 10 if count < _SMOOTH else 2 if count < _ROUGH else 1
         path = "".join(_path(seg, grow) for seg in thin if len(seg) > 1)
         if path:
             lines.append(
@@ -343,7 +347,7 @@ def _curves(pixels: list[tuple[str, list[Segment]]]) -> str:
             )
         lone = [seg[0] for seg in thin if len(seg) == 1]
         if lone:
-            thick = 4 if len(lone) < 40 else 2
+            thick = 4 if len(lone) < _MANY_DOTS else 2
             dots.append(
                 f'<path stroke="{color}" stroke-width="{thick}" d="{_dots(lone)}"/>',
             )

@@ -10,6 +10,9 @@ from nbtrack._view import assets, plotly_js
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Stands for the carrier's model id when there is none.
+NO_PLOTLY = "none"
+
 
 def board_widget(
     snapshot: Callable[[], bytes], on_message: Callable[[Any], None]

@@ -83,8 +83,8 @@ class Lab:
                 [str(project), os.environ.get("PYTHONPATH", "")]
             ),
         }
-        log = (home / "lab.log").open("wb")
-        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        with (home / "lab.log").open("wb") as log:
+            process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         lab = cls(root, f"http://127.0.0.1:{port}", token, process)
         lab._wait()
         return lab

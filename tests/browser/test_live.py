@@ -134,8 +134,13 @@ def test_after_the_run_the_pictures_stay(open_notebook: Open, lab: Lab) -> None:
     assert "widget-view" not in saved
     assert len(saved) < 60_000
 
-    (lab.root / "stranger.ipynb").write_text(saved)  # never trusted here
+    # Another text than the one that was signed: nobody trusts this one.
+    (lab.root / "stranger.ipynb").write_text(
+        saved.replace("time.sleep", "time . sleep")
+    )
     reader = open_notebook("stranger.ipynb", has_kernel=False)
+    panel = "window.jupyterapp.shell.currentWidget"
+    assert reader.ask(f"{panel}.content.widgets[2].model.trusted") is False
     pictures = "[...document.querySelectorAll('.jp-OutputArea img')]"
     reader.until(f"{pictures}.length >= 3")
     reader.until(f"{pictures}.every(i => i.complete && i.naturalWidth > 0)")

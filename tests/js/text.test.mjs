@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { printed } from "./frames.mjs";
 import { smoothed } from "../../nbtrack/_view/static/smooth.js";
 import { numberText, rateText, timeText } from "../../nbtrack/_view/static/text.js";
 
-test("numbers are written as a person reads them", () => {
-  const texts = [0.1 + 0.2, 3, 1234567.89, 1e-9, NaN, Infinity, -0.00012345].map(numberText);
-  assert.deepEqual(texts, ["0.3", "3", "1.235e6", "1e-9", "nan", "inf", "-0.00012345"]);
+test("numbers are written as the kernel writes them", () => {
+  const numbers = [0.1 + 0.2, 3, -7, 1e-9, 1234567.89, 99999.96, 0.00012345678, -1.5e-5, 12.5];
+  const theirs = printed(
+    `from nbtrack._view.spec import format_number\n` +
+      `print(*map(format_number, ${JSON.stringify(numbers)}))`,
+  );
+  assert.deepEqual(numbers.map(numberText), theirs.trim().split(" "));
+  assert.deepEqual([NaN, Infinity, -Infinity].map(numberText), ["nan", "inf", "-inf"]);
 });
 
 test("times and rates", () => {

@@ -6,11 +6,14 @@ import { BoardView } from "./view.js";
 import { WIRE_VERSION, aligned, unpacked } from "./wire.js";
 
 const PATIENCE_MS = 1000;
+const NO_PLOTLY = "No charts: the kernel has no plotly.js. The numbers are complete.";
 
 export default () => {
   const store = new Store();
   /** @type {Set<BoardView>} */
   const views = new Set();
+  /** @type {Set<string>} */
+  const told = new Set();
   let hasAsked = false; // for a key frame, since something was missing
 
   /** @param {any} model */
@@ -22,8 +25,11 @@ export default () => {
 
   /** @param {any} model @param {unknown} error */
   const report = (model, error) => {
-    for (const view of views) view.showError(String(error));
-    model.send({ v: WIRE_VERSION, kind: "error", message: String(error) });
+    const message = String(error);
+    for (const view of views) view.showError(message);
+    if (told.has(message)) return; // a chart that fails, fails with every frame
+    told.add(message);
+    model.send({ v: WIRE_VERSION, kind: "error", message });
   };
 
   /** @param {any} model @param {import("./wire.js").FrameHead} head @param {any} body */
@@ -42,6 +48,10 @@ export default () => {
   const bringPlotly = async (model) => {
     const id = model.get("plotly");
     if (!id) return;
+    if (id === "none") {
+      for (const view of views) view.showError(NO_PLOTLY);
+      return;
+    }
     try {
       const plotly = await plotlyOfPage(() => model.widget_manager.get_model(id));
       for (const view of views) view.setPlotly(plotly);

@@ -1,16 +1,18 @@
 // Numbers and times as a person reads them.
 
-/** @param {number} value */
+/**
+ * About five digits, as format_number in nbtrack/_view/spec.py writes them.
+ * @param {number} value
+ */
 export function numberText(value) {
-  if (value !== value) return "nan";
+  if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
-  const size = Math.abs(value);
-  if (size < 1e-4 || size >= 1e6) {
-    const [digits, power] = value.toExponential(3).split("e");
-    return `${Number(digits)}e${power.replace("+", "")}`;
-  }
-  return String(Number(value.toPrecision(5)));
+  const [digits, power] = value.toExponential(4).split("e");
+  const exponent = Number(power);
+  if (exponent >= -4 && exponent < 5) return String(Number(value.toPrecision(5)));
+  const sign = exponent < 0 ? "-" : "+";
+  return `${Number(digits)}e${sign}${String(Math.abs(exponent)).padStart(2, "0")}`;
 }
 
 /** @param {number} value */
