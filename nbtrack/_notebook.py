@@ -154,6 +154,7 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         return board_bundle(board.spec())
 
     if kind == "static":
+        run.at_display(lambda: _publish(bundle()))
         run.at_finish("show the board", lambda: _publish(bundle()))
         return
     from nbtrack._view.live import LiveView
@@ -170,6 +171,7 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         recorder.listeners.remove(hear)
         view.close(bundle())
 
+    run.at_display(lambda: view.show() if run.is_open else _publish(bundle()))
     recorder.listeners.append(hear)
     view.show()
     run.at_finish("freeze the board", close)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbtrack._config import normalise
 from nbtrack._store.alive import is_alive, state_of, this_process
-from nbtrack._store.parts import compact, list_parts, read_history, read_part_records
+from nbtrack._store.parts import compact, read_history, table_records
 from nbtrack.errors import StorageError
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ def resumed(
         )
         raise StorageError(msg)
     compact(run)  # a run that was killed left its rows in the log
-    stored = [record for part in list_parts(run) for record in read_part_records(part)]
+    history = read_history(run)
+    stored = [
+        r for writer, table in history.pieces for r in table_records(writer, table)
+    ]
     steps = [record.step for record in stored if record.step is not None]
-    others = read_history(run, keys=()).others
-    times = [record.us for record in (*stored, *others)]
+    times = [record.us for record in (*stored, *history.others)]
     given = {key: value for key, value in meant.items() if value}
     document |= given | {
         "state": "running",

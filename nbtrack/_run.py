@@ -44,6 +44,9 @@ class Follower(Protocol):
     def feed(self, records: Sequence[Record]) -> None:
         """Take the records that came since the last call."""
 
+    def restart(self) -> None:
+        """Forget what was fed: it comes again, under rules that have changed."""
+
 
 class Run:
     """One experiment being recorded; made by ``nbtrack.init``.
@@ -71,10 +74,12 @@ class Run:
         self._folded: dict[str, str] = {}  # case-folded key → key as first logged
         self._is_open = True
         self._pid = os.getpid()
+        self._show: Callable[[], None] | None = None
         self._closers: list[tuple[str, Callable[[], None]]] = []
         self._follow_lock = threading.RLock()
         self._followers: list[Follower] = []
         self._tail = Tail(directory.log)
+        self._stored: Sequence[Record] = ()  # rows in Parquet, of a resumed run
         self._rules = Rules()
         self._summary = Summary(self._rules)
         self._last_step: int | None = None
@@ -290,8 +295,13 @@ class Run:
             records = list(self._tail.poll())
             if not records:
                 return
+            had_rows = self._last_step is not None
             for record in records:
                 self._fold(record)
+            if had_rows and any(record.kind == "metric" for record in records):
+                records = [*self._stored, *self._tail.reread()]
+                for follower in self._followers:
+                    follower.restart()
             for follower in self._followers:
                 follower.feed(records)
 
@@ -312,6 +322,7 @@ class Run:
     def preload(self, records: Sequence[Record]) -> None:
         """Fold rows that are no longer in the journal, of a run that is resumed."""
         with self._follow_lock:
+            self._stored = records
             for record in records:
                 self._fold(record)
             for follower in self._followers:
@@ -480,6 +491,16 @@ class Run:
     def is_open(self) -> bool:
         """Whether the run still takes records."""
         return self._is_open
+
+    def at_display(self, show: Callable[[], None]) -> None:
+        """Say how the run shows itself as the value of a cell."""
+        self._show = show
+
+    def _ipython_display_(self) -> None:
+        if self._show is None:
+            print(repr(self))  # noqa: T201  (there is no board here)
+        else:
+            self._show()
 
     def __repr__(self) -> str:
         return f"<Run {self.name} ({self.state}) {self.dir}>"

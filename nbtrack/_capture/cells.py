@@ -57,7 +57,6 @@ class Shell(Protocol):
 
     events: Any
     history_manager: Any
-    execution_count: int
 
 
 class CellRecorder:
@@ -95,7 +94,7 @@ class CellRecorder:
 
     def _begin(self, source: str, cell_id: str | None) -> None:
         self._current = Cell(
-            self._shell.execution_count,
+            len(_inputs(self._shell)),
             source,
             cell_id,
             started=time.time(),
@@ -126,12 +125,21 @@ class CellRecorder:
             listener(cell)
 
 
+def _inputs(shell: Shell) -> list[str]:
+    """Give the sources of this session by execution count; the first is empty.
+
+    Its length is the count of a cell that is about to run. ``execution_count`` is not
+    asked, because newer versions of IPython raise it before the cell and older after.
+    """
+    return list(getattr(shell.history_manager, "input_hist_raw", ()))
+
+
 def _earlier(shell: Shell) -> Iterable[Cell]:
     """Give the cells of this session so far; the last is the one that runs now."""
-    inputs = list(getattr(shell.history_manager, "input_hist_raw", []))
+    inputs = _inputs(shell)
     for count, source in enumerate(inputs[1:], start=1):
-        outcome = "running" if count >= shell.execution_count else "unknown"
-        yield Cell(count, source, outcome=outcome)
+        is_last = count == len(inputs) - 1
+        yield Cell(count, source, outcome="running" if is_last else "unknown")
 
 
 def append_cell(path: Path, cell: Cell) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from nbtrack._capture.cells import Cell, read_cells
+from nbtrack._config import flatten
 from nbtrack._record.metrics import Rules, Summary
 from nbtrack._store.alive import state_of
 from nbtrack.errors import SettingError, StorageError
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from nbtrack._store.lines import Record
     from nbtrack._store.parts import History
     from nbtrack._store.rundir import RunDir
+    from nbtrack._view.spec import Card
 
 
 class StoredRun:
@@ -260,6 +263,39 @@ class StoredRun:
                 summary.feed_change(record.data)
         return summary
 
+    # -- view --------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        from nbtrack._view.board import Board
+        from nbtrack._view.static_bundle import board_bundle
+
+        history = self._read()
+        summary = self._fold(history)
+        board = Board(lambda: self._card(history), summary.rules, summary)
+        board.feed(list(_records(history)))
+        return board_bundle(board.spec())
+
+    def _card(self, history: History) -> Card:
+        from nbtrack._view.spec import Card
+
+        steps = [r.step for r in _records(history) if r.step is not None]
+        config = flatten(self.config)
+        return Card(
+            name=self.name,
+            run_id=self.id,
+            project=self.project,
+            state=self.state,
+            tags=tuple(self.tags),
+            notes=self.notes,
+            started_at=self.started_at,
+            elapsed_s=self.duration_s or 0.0,
+            step=max(steps, default=None),
+            total_steps=self._document.get("total_steps"),
+            directory=self.dir,
+            config=tuple((key, str(value)) for key, value in config.items()),
+            faults=tuple(_damage(history)),
+        )
+
     # -- files ---------------------------------------------------------------------
 
     def files(self) -> list[Path]:
@@ -283,6 +319,21 @@ class StoredRun:
 
     def __repr__(self) -> str:
         return f"<Run {self.name} ({self.state}) {self.dir}>"
+
+
+def _records(history: History) -> Iterator[Record]:
+    from nbtrack._store.parts import table_records
+
+    for writer, table in history.pieces:
+        yield from table_records(writer, table)
+
+
+def _damage(history: History) -> Iterator[str]:
+    """Say what of a run could not be read, a line each."""
+    if history.damaged_lines:
+        yield f"{history.damaged_lines} damaged lines of the log were passed over"
+    for name in history.damaged_parts:
+        yield f"{name} is damaged and was passed over"
 
 
 def _rules(history: History) -> Rules:

@@ -275,7 +275,7 @@ class Summary:
     """
 
     def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+        self.rules = rules
         self._logged: dict[str, Statistics] = {}
         self._set: dict[str, Any] = {}
 
@@ -301,7 +301,7 @@ class Summary:
         shown: dict[str, Any] = {}
         # A copy, because the view reads while another thread folds.
         for key, statistics in list(self._logged.items()):
-            rule = self._rules.resolve(key)
+            rule = self.rules.resolve(key)
             if "none" not in rule.summary and statistics.last is not None:
                 shown[key] = statistics.show(rule)
         return shown | self._set

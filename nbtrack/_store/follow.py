@@ -68,6 +68,18 @@ class LogCursor:
                 rest = b""
                 self.damaged_lines += 1
 
+    def reread(self) -> Iterator[Record]:
+        """Give once more what ``poll`` has given so far, and no more."""
+        try:
+            file = open_regular(self.path)
+        except OSError:
+            return
+        with file:
+            for line in file.read(self._offset).split(b"\n"):
+                record = decode(line, self.writer)
+                if record is not None:
+                    yield record
+
     @property
     def unread_bytes(self) -> int:
         """Bytes after the last whole line: a record being written, or a torn tail."""
@@ -95,6 +107,11 @@ class Tail:
         self._discover()
         for cursor in self._cursors.values():
             yield from cursor.poll()
+
+    def reread(self) -> Iterator[Record]:
+        """Give once more what ``poll`` has given so far."""
+        for cursor in self._cursors.values():
+            yield from cursor.reread()
 
     def _discover(self) -> None:
         try:

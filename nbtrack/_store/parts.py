@@ -132,14 +132,13 @@ def _read_part(path: Path, keys: Sequence[str] | None) -> pa.Table:
     return file.read(columns=[*OWN, *names])
 
 
-def read_part_records(part: Part) -> Iterator[Record]:
-    """Give a part's rows as the records they were, merged by step."""
-    table = pq.read_table(part.path)
+def table_records(writer: str, table: pa.Table) -> Iterator[Record]:
+    """Give a table's rows as the records they were, merged by step."""
     own = [table.column(name).to_pylist() for name in OWN]
     keyed = [(m.key, values(table, m)) for m in metrics(table.schema)]
     for row, (seq, step, us) in enumerate(zip(*own, strict=True)):
         data = {k: column[row] for k, column in keyed if column[row] is not MISSING}
-        yield Record(part.writer, seq, us, "row", step, data)
+        yield Record(writer, seq, us, "row", step, data)
 
 
 def compact(run: RunDir) -> None:

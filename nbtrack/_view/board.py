@@ -98,7 +98,8 @@ class Board:
         self._lock = Lock()
         self._tracks = Tracks(rules.step_metric)
         self._pace = Pace()
-        self.rows = 0  # fed so far
+        self.rows = 0  # fed so far, those that were fed again counted once
+        self._fed = 0
 
     def feed(self, records: Sequence[RecordLike]) -> None:
         """Take in the next records of the journal, in its order."""
@@ -106,9 +107,14 @@ class Board:
             for record in records:
                 if record.kind == "row" and record.step is not None:
                     self._tracks.add(record.step, record.data)
-                    self.rows += 1
-                elif record.kind == "metric":
-                    self._tracks.reconsider()
+                    self._fed += 1
+            self.rows = max(self.rows, self._fed)
+
+    def restart(self) -> None:
+        """Forget the points: they are fed again, under rules that have changed."""
+        with self._lock:
+            self._tracks.restart()
+            self._fed = 0
 
     def card(self) -> Card:
         """Give the facts of the header as they are now."""

@@ -61,17 +61,11 @@ class Tracks:
             x = float(step) if not track.axis else self._axis_values[track.axis]
             track.push(step, x, pick(numbers))
 
-    def reconsider(self) -> None:
-        """Look the axes up again, because a rule has changed.
-
-        A metric whose axis is another one now begins again: its old points lie on
-        an axis that is not drawn any more.
-        """
-        for key, axis in list(self._axes.items()):
-            if self._axis(key) != axis:
-                self._leave(key)
-                del self._axes[key]
-                self.by_key.pop(key, None)
+    def restart(self) -> None:
+        """Forget all points; what comes then gets tracks with ids of their own."""
+        self.by_key.clear()
+        self._axes.clear()
+        self._axis_values.clear()
         self._plans.clear()
         self.layout += 1
 
@@ -138,12 +132,6 @@ class Tracks:
         rest = tuple(key for key in track.keys if key not in keys)
         self._enter(track.part(next(self._ids), rest))
         return self._enter(track.part(next(self._ids), keys))
-
-    def _leave(self, key: str) -> None:
-        track = self.by_key.get(key)
-        rest = tuple(k for k in track.keys if k != key) if track else ()
-        if track and rest:
-            self._enter(track.part(next(self._ids), rest))
 
     def _enter(self, track: Track) -> Track:
         self.by_key.update(dict.fromkeys(track.keys, track))

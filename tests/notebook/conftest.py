@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def execute(tmp_path: Path) -> Callable[..., Any]:
+def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Execute cells (or a notebook) in a kernel whose directory is ``tmp_path``."""
+    monkeypatch.delenv("NBTRACK_QUIET")
 
     def run(*sources: str, notebook: Any = None, allow_errors: bool = False) -> Any:
         if notebook is None:

@@ -168,10 +168,36 @@ def _printed_beyond(client, wanted):
     raise AssertionError
 
 
+def test_a_run_is_the_value_of_a_cell_and_shows_its_board(execute):
+    notebook = execute(
+        "import nbtrack\nrun = nbtrack.init(project='p', id='r')\nrun.log({'a': 1.5})",
+        "run",
+        "run.finish()",
+        "run",
+        "nbtrack.Api().run('p/r')",
+    )
+    for cell in (1, 3, 4):
+        (output,) = notebook.cells[cell].outputs
+        assert Tags(output.data["text/html"]).images == 1, cell
+
+
+def test_a_rule_that_comes_after_the_rows_redraws_them_all(execute):
+    notebook = execute(
+        "import nbtrack\nrun = nbtrack.init(project='p', id='r')\n"
+        "for i in range(5):\n    run.log({'a': i, 'epoch': 100 + i})",
+        "run.define_metric('a', step_metric='epoch')\nrun.log({'a': 5, 'epoch': 105})",
+        "run.finish()",
+        "board = run._followers[0]\n"
+        "print(list(board.spec().sections[0].charts[0].curves[0].x))",
+    )
+    (output,) = notebook.cells[3].outputs
+    assert output.text.strip() == "[100.0, 101.0, 102.0, 103.0, 104.0, 105.0]"
+
+
 def test_an_interrupted_cell_leaves_the_run_open_and_usable(execute, tmp_path):
     notebook = execute(
         "import nbtrack\nrun = nbtrack.init(project='p', id='r')\nrun.log({'a': 1})",
-        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time; time.sleep(5)",
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT); time.sleep(5)",
         "run.log({'a': 2})\nprint(run.state)\nrun.finish()",
         allow_errors=True,
     )
@@ -186,7 +212,7 @@ def test_a_view_that_is_off_shows_nothing_and_text_shows_a_line(execute):
     notebook = execute(
         "import nbtrack\nrun = nbtrack.init(project='p', view='off')\nrun.log({'a': 1})",
         "run.finish()",
-        "run = nbtrack.init(project='p', view='text', reinit='create_new')\nrun.finish()",
+        "run = nbtrack.init(project='p', view='text')\nrun.finish()",
     )
     assert notebook.cells[0].outputs == []
     assert notebook.cells[1].outputs == []

@@ -110,13 +110,18 @@ def test_the_axis_may_come_in_a_later_part_of_the_row(run: Run) -> None:
     assert run.curve("loss") == ([1, 2], [1, 2])
 
 
-def test_a_rule_that_comes_late_begins_the_metric_again(run: Run) -> None:
-    run.rows({"loss": 1.0, "acc": 0.1, "epoch": 1}, {"loss": 2.0, "acc": 0.2})
+def test_fed_again_under_a_new_rule_the_whole_curve_has_the_new_axis(run: Run) -> None:
+    rows = [Record(i, {"loss": 3.0 - i, "acc": i / 10, "epoch": 7 + i}) for i in (0, 1)]
+    run.board.feed(rows)
+    ids = {track.id for track in run.board._tracks.tracks()}
     run.step_metrics = {"loss": "epoch"}
-    run.board.feed([Record(None, {"name": "loss"}, kind="metric")])
-    run.board.feed([Record(2, {"loss": 3.0, "acc": 0.3, "epoch": 2})])
-    assert run.curve("loss") == ([2], [3])
-    assert run.curve("acc") == ([0, 1, 2], [0.1, 0.2, 0.3])
+    run.board.restart()
+    run.board.feed([*rows, Record(None, {"rule": {}}, kind="metric")])
+    run.board.feed([Record(2, {"loss": 1.0, "acc": 0.2, "epoch": 9})])
+    assert run.curve("loss") == ([7, 8, 9], [3, 2, 1])
+    assert run.curve("acc") == ([0, 1, 2], [0.0, 0.1, 0.2])
+    assert run.board.rows == 3
+    assert not ids & {track.id for track in run.board._tracks.tracks()}
 
 
 def test_numbers_no_double_holds_are_gaps(run: Run) -> None:
