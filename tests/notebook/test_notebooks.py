@@ -210,7 +210,8 @@ def test_an_interrupted_cell_leaves_the_run_open_and_usable(execute, tmp_path):
 
 def test_a_view_that_is_off_shows_nothing_and_text_shows_a_line(execute):
     notebook = execute(
-        "import nbtrack\nrun = nbtrack.init(project='p', view='off')\nrun.log({'a': 1})",
+        "import nbtrack\nrun = nbtrack.init(project='p', view='off')\n"
+        "run.log({'a': 1})",
         "run.finish()",
         "run = nbtrack.init(project='p', view='text')\nrun.finish()",
     )
