@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",  # CI runs as root
+    "--disable-dev-shm-usage",
+    # No network is needed, and none may be there.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +42,7 @@ def browser() -> Iterator[Any]:
     if not Path(CHROMIUM).exists() and not shutil.which("chromium"):
         pytest.skip("needs Chromium at /usr/bin/chromium")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -48,7 +55,10 @@ def open_notebook(lab: Lab, browser: Any) -> Iterator[Callable[..., Notebook]]:
     def open_(name: str, cells: list[str] | None = None, **options: Any) -> Notebook:
         path = name if cells is None else lab.write(name, cells)
         has_kernel = options.pop("has_kernel", True)
-        viewport = {"width": options.pop("width", 1280), "height": 900}
+        viewport = {
+            "width": options.pop("width", 1280),
+            "height": options.pop("height", 900),
+        }
         context = browser.new_context(viewport=viewport, **options)
         contexts.append(context)
         return Notebook(context.new_page(), lab, path, has_kernel=has_kernel)

@@ -67,6 +67,14 @@ def test_the_guide_runs_and_its_saved_form_is_light(execute, path, tmp_path):
     assert {run.state for run in runs} == {"finished"}
 
 
+def test_the_first_screen_of_the_readme_runs_as_it_stands(execute):
+    readme = (GUIDE.parent / "README.md").read_text("utf-8")
+    block = readme.split("```python\n")[1].split("```")[0]
+    notebook = execute("def train_one_epoch():\n    return 0.5, 0.9", block)
+    frame = notebook.cells[1].outputs[-1]
+    assert "train/loss" in frame.data["text/plain"]
+
+
 def test_the_first_run_shows_its_charts_without_scripts(execute):
     source = nbformat.read(GUIDE / "01_first_run.ipynb", as_version=4)
     notebook = execute(notebook=source)
