@@ -1,9 +1,9 @@
 """What it costs to begin, in milliseconds of wall time; medians of 15 processes.
 
 ``import nbtrack`` is told over a bare interpreter (``python -c pass``), in turn with
-it; byte code is there, as after an installation. The first ``init()`` and ``log()`` are timed inside a fresh process with no view,
-what they import included; "again" is a second run of the same process, for which
-everything is imported.
+it; byte code is there, as after an installation. The first ``init()`` and ``log()`` are
+timed inside a fresh process with no view, what they import included; "again" is a
+second run of the same process, for which everything is imported.
 """
 
 from __future__ import annotations

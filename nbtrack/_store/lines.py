@@ -5,7 +5,7 @@ before it, so a torn, flipped or foreign line is told from a whole one without t
 the JSON parser::
 
     [17,2504113,8,{"loss":0.25},"5d1f03a"]
-    [18,2504250,9,{"loss":null},{"loss":"NaN"},"90cc1f2"]
+    [18,2504250,9,{"acc":0.5},{"loss":"NaN"},"90cc1f2"]
     [19,2504301,"metric",{"rule":{…}},"7a01be5"]
 
     0  sequence number, unique and rising within a writer's log
