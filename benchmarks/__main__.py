@@ -16,6 +16,7 @@ from benchmarks.result import table
 
 NAMES = (
     "log_cost",
+    "view_cost",
     "importing",
     "kill",
     "wire",

@@ -17,10 +17,14 @@ import sys
 import tempfile
 from pathlib import Path
 from threading import Timer
+from typing import TYPE_CHECKING
 
 import nbtrack
 from benchmarks.processes import Kernel, environment
 from benchmarks.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROUNDS = 10
 _NUMBER = struct.Struct("<q")
@@ -53,7 +57,7 @@ def measure() -> list[Result]:
     return found
 
 
-def _round(view: str, kill) -> tuple[int, int]:
+def _round(view: str, kill: Callable[[str, str], list[int]]) -> tuple[int, int]:
     """Give how many rows were acknowledged and how many of them are gone."""
     with tempfile.TemporaryDirectory() as place:
         os.mkfifo(f"{place}/acknowledged")

@@ -42,7 +42,7 @@ _HOMES = {
     "runs": "nbtrack._read.here",
 }
 
-__all__ = [  # noqa: RUF022  (sorted, those of the current run last)
+__all__ = [
     "Api",
     "Run",
     "Settings",
@@ -54,9 +54,6 @@ __all__ = [  # noqa: RUF022  (sorted, those of the current run last)
     "init",
     "log",
     "runs",
-    "config",
-    "run",
-    "summary",
 ]
 
 
@@ -77,7 +74,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, "config", "run", "summary"})
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 REDACTED: Final = "<redacted>"
+_MAX_DEPTH: Final = 32
 
 #: Last words of names whose text values are secrets: api_key, hfToken, db-password.
 _SECRET_WORDS: Final = frozenset(
@@ -39,12 +41,17 @@ class Config(MutableMapping[str, Any]):
 
     _data: dict[str, Any]
     _changed: Callable[[str, Any, Any], None]
+    _check: Callable[[], None]
 
     def __init__(
-        self, data: dict[str, Any], changed: Callable[[str, Any, Any], None]
+        self,
+        data: dict[str, Any],
+        changed: Callable[[str, Any, Any], None],
+        check: Callable[[], None],
     ) -> None:
         object.__setattr__(self, "_data", data)
-        object.__setattr__(self, "_changed", changed)
+        object.__setattr__(self, "_changed", changed)  # told key, old and new
+        object.__setattr__(self, "_check", check)  # raises when nothing may change
 
     def __getitem__(self, key: str) -> Any:
         value = self._data[key]
@@ -54,17 +61,20 @@ class Config(MutableMapping[str, Any]):
         def changed(inner: str, old: Any, new: Any) -> None:
             self._changed(f"{key}.{inner}", old, new)
 
-        return Config(value, changed)
+        return Config(value, changed, self._check)
 
     def __setitem__(self, key: str, value: Any) -> None:
+        self._check()
+        key = str(key)
         old = self._data.get(key)
         new = normalise(value, key)
-        if key in self._data and old == new:
+        if key in self._data and old == new and type(old) is type(new):
             return
         self._data[key] = new
         self._changed(key, old, new)
 
     def __delitem__(self, key: str) -> None:
+        self._check()
         old = self._data.pop(key)
         self._changed(key, old, None)
 
@@ -74,7 +84,12 @@ class Config(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(self._data)
 
+    def __reduce__(self) -> Any:
+        return dict, (self.as_dict(),)  # a copy is a plain mapping
+
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         try:
             return self[name]
         except KeyError:
@@ -124,7 +139,7 @@ def read_config(source: object) -> dict[str, Any]:
     if isinstance(source, (str, Path)):
         return _read_file(Path(source))
     if dataclasses.is_dataclass(source) and not isinstance(source, type):
-        return dataclasses.asdict(source)
+        return _fields(source)
     for method in ("model_dump", "flag_values_dict", "as_dict"):  # pydantic, absl
         if callable(getattr(source, method, None)):
             return dict(getattr(source, method)())
@@ -149,20 +164,43 @@ def _read_file(path: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(text) or {})
 
 
-def normalise(value: object, name: str = "") -> Any:
-    """Give a value in JSON types, mappings nested, secrets replaced."""
-    if isinstance(value, (Mapping, Config)):
-        return {str(k): normalise(v, str(k)) for k, v in value.items()}
+def _fields(value: Any) -> dict[str, Any]:
+    # Not dataclasses.asdict, which copies deeply and so cannot take a lock.
+    return {
+        field.name: getattr(value, field.name) for field in dataclasses.fields(value)
+    }
+
+
+def normalise(  # noqa: PLR0911  (a table of types)
+    value: object, name: str = "", depth: int = 0
+) -> Any:
+    """Give a config value in JSON types, mappings nested, secrets replaced."""
+    if isinstance(value, str):
+        return REDACTED if is_secret(name, value) else str(value)
+    if depth > _MAX_DEPTH:
+        return f"<nested deeper than {_MAX_DEPTH}>"
     if isinstance(value, type) or callable(value):
         return f"{value.__module__}.{getattr(value, '__qualname__', value)}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return normalise(dataclasses.asdict(value), name)
-    if isinstance(value, (list, tuple)):
-        return [normalise(item) for item in value]
-    plain, _ = coerce(value)
-    if isinstance(plain, str) and is_secret(name, plain):
-        return REDACTED
-    return plain
+        value = _fields(value)
+    elif type(value).__name__ in ("Namespace", "SimpleNamespace"):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {str(k): normalise(v, str(k), depth + 1) for k, v in value.items()}
+    if isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, bytes):
+        return [normalise(item, name, depth + 1) for item in value]
+    try:
+        plain, _ = coerce(value)
+    except Exception as error:  # noqa: BLE001  a user's object may raise anything
+        return f"<{type(value).__name__}: raised {type(error).__name__}>"
+    return normalise(plain, name, depth + 1) if isinstance(plain, str) else plain
+
+
+def plain_json(value: object, depth: int = 0) -> Any:
+    """Give a summary value in JSON types; nothing in a summary is a secret."""
+    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+        return {str(k): plain_json(v, depth + 1) for k, v in value.items()}
+    return coerce(value)[0]
 
 
 def is_secret(name: str, text: str) -> bool:

@@ -27,6 +27,9 @@ class _NoJournal:
         self.lock = threading.RLock()
         self._started = time.monotonic()
 
+        self.is_closed = False
+        self.lost = self.waiting = 0
+
     def append_plain_row(self, step: int, row: dict[str, Any]) -> bool:  # noqa: ARG002
         return True
 
@@ -35,7 +38,8 @@ class _NoJournal:
     def elapsed_us(self) -> int:
         return int((time.monotonic() - self._started) * 1e6)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.is_closed = True
 
 
 class DisabledRun(Run):
@@ -67,7 +71,7 @@ class DisabledRun(Run):
         check_mapping(data)
         placed = place(self.step, step, commit)
         self._steps = count(placed.next_step)
-        self._summary.feed_row(placed.step, dict(data))
+        self.following.summary.feed_row(placed.step, dict(data))
 
     def define_metric(self, name: str, *args: Any, **keywords: Any) -> Rule:
         """Check the rule and let the summary follow it."""
@@ -75,15 +79,13 @@ class DisabledRun(Run):
         if (objective := keywords.pop("objective", None)) is not None:
             keywords["goal"] = objective
         rule = make_rule(name, *args, **keywords)
-        self._rules.check(rule, overwrite=overwrite)
-        return self._rules.define(rule, overwrite=overwrite)
-
-    def catch_up(self) -> None:
-        """Do nothing: there is no journal to follow."""
+        rules = self.following.rules
+        rules.check(rule, overwrite=overwrite)
+        return rules.define(rule, overwrite=overwrite)
 
     def _change_summary(self, change: dict[str, Any]) -> None:
         self._check_open("summary")
-        self._summary.feed_change(change)
+        self.following.summary.feed_change(change)
 
     def _write(self, name: str, document: object) -> None:
         """Write nothing."""

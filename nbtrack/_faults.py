@@ -12,6 +12,7 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from nbtrack._fork import tell_when_forked
 from nbtrack.errors import NbtrackWarning, StrictError
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Faults:
         self._strict = strict
         self._lock = threading.Lock()
         self._entries: dict[tuple[str, str], Fault] = {}
+        tell_when_forked(self)
+
+    def forked(self) -> None:
+        """Continue in a child with a lock of its own."""
+        self._lock = threading.Lock()
 
     def add(
         self,

@@ -44,18 +44,18 @@ def load(found: Any) -> CellRecorder:
     global _recorder  # noqa: PLW0603  (one per kernel)
     if _recorder is None:
         _recorder = CellRecorder(found)
+    if _recorder.started not in found.events.callbacks["pre_run_cell"]:
+        _recorder.rejoin()
         found.events.register("pre_run_cell", _recorder.started)
         found.events.register("post_run_cell", _recorder.ended)
     return _recorder
 
 
 def unload(found: Any) -> None:
-    """Stop hearing of cells."""
-    global _recorder  # noqa: PLW0603
+    """Stop hearing of cells; open runs hear of them again after the next ``load``."""
     if _recorder is not None:
         found.events.unregister("pre_run_cell", _recorder.started)
         found.events.unregister("post_run_cell", _recorder.ended)
-        _recorder = None
 
 
 def attach(run: Run, directory: RunDir, options: Settings) -> str:
@@ -146,11 +146,12 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
     from nbtrack._view.board import Board
     from nbtrack._view.static_bundle import board_bundle
 
-    board = Board(lambda: card(run), run.rules, run.summary_reader)
-    run.follow(board)
+    following = run.following
+    board = Board(lambda: card(run), following.rules, following.summary)
+    following.follow(board)
 
     def bundle() -> dict[str, str]:
-        run.catch_up()
+        following.catch_up()
         return board_bundle(board.spec())
 
     if kind == "static":
@@ -159,7 +160,7 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         return
     from nbtrack._view.live import LiveView
 
-    view = LiveView(board, pull=run.catch_up, on_fault=_reporter(run))
+    view = LiveView(board, pull=following.catch_up, on_fault=_reporter(run))
 
     def hear(cell: Cell) -> None:
         if cell.ended is None:
@@ -198,7 +199,10 @@ def _reporter(run: Run) -> Callable[[str, BaseException], None]:
 
 def shown(directory: str) -> str:
     """Give a path as a person would write it: relative where that is shorter."""
-    relative = os.path.relpath(directory)
+    try:
+        relative = os.path.relpath(directory)
+    except (OSError, ValueError):  # no working directory any more; another drive
+        return directory
     return directory if relative.startswith("..") else relative
 
 
@@ -216,7 +220,7 @@ def card(run: Run) -> Card:
         notes=run.notes,
         started_at=run.start_time,
         elapsed_s=run.elapsed_s,
-        step=run.last_step,
+        step=run.following.last_step,
         total_steps=run.total_steps,
         directory=shown(run.dir),
         config=tuple((key, str(value)) for key, value in config),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbtrack._config import normalise
-from nbtrack._store.alive import is_alive, state_of, this_process
+from nbtrack._store.alive import state_of
 from nbtrack._store.parts import compact, read_history, table_records
+from nbtrack._store.process import this_process
 from nbtrack.errors import StorageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def resumed(
     """
     document = run.read_run()
     writer = document.get("writer") or {}
-    if state_of(run, document) == "running" and is_alive(run, writer):
+    if state_of(run, document) == "running":
         msg = (
             f"Run {run.path} is being written by process {writer.get('pid')} on "
             f"{writer.get('host')}. Finish it there, or start a run with another id."
@@ -34,11 +34,10 @@ def resumed(
         raise StorageError(msg)
     compact(run)  # a run that was killed left its rows in the log
     history = read_history(run)
-    stored = [
-        r for writer, table in history.pieces for r in table_records(writer, table)
-    ]
-    steps = [record.step for record in stored if record.step is not None]
-    times = [record.us for record in (*stored, *history.others)]
+    rows = [r for writer, table in history.pieces for r in table_records(writer, table)]
+    stored = sorted((*rows, *history.others), key=lambda r: (r.writer, r.seq))
+    steps = [record.step for record in rows if record.step is not None]
+    times = [record.us for record in stored]
     given = {key: value for key, value in meant.items() if value}
     document |= given | {
         "state": "running",
@@ -48,7 +47,7 @@ def resumed(
     }
     for ended in ("finished", "exit_code", "error", "runtime_s"):
         document.pop(ended, None)
-    merged = run.read("config.json") | normalise(config)
+    merged = run.read("config.json") | config
     run.write("config.json", merged)
     run.write("run.json", document)
     return {

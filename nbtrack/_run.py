@@ -7,45 +7,34 @@ know (the summary, the board) follows the journal. This file knows nothing of vi
 from __future__ import annotations
 
 import os
-import threading
 import time
 import traceback
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from nbtrack import errors
-from nbtrack._config import Config, normalise
-from nbtrack._record.metrics import Rule, Rules, Summary, make_rule
-from nbtrack._record.row import check_mapping, flatten
-from nbtrack._record.steps import place
-from nbtrack._store.follow import Tail
+from nbtrack._config import Config, plain_json
+from nbtrack._following import Following
+from nbtrack._record.metrics import Rule, Rules, make_rule
+from nbtrack._record.row import as_scalars, check_mapping, flatten, split
+from nbtrack._record.steps import Placement, place
+from nbtrack._store.journal import JournalClosedError
 from nbtrack._summary import SummaryView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
     from nbtrack._faults import Faults
     from nbtrack._store.journal import Journal
-    from nbtrack._store.lines import Record
     from nbtrack._store.rundir import RunDir
 
 State = Literal["running", "finished", "failed", "killed"]
 
 #: Fields of run.json that can be assigned while the run is open.
 _EDITABLE = ("name", "tags", "notes", "group")
-
-
-class Follower(Protocol):
-    """Somebody who wants every record of the run, in batches."""
-
-    def feed(self, records: Sequence[Record]) -> None:
-        """Take the records that came since the last call."""
-
-    def restart(self) -> None:
-        """Forget what was fed: it comes again, under rules that have changed."""
 
 
 class Run:
@@ -70,20 +59,19 @@ class Run:
         self._journal = journal
         self._append = journal.append_plain_row
         self._steps = count(first_step)
-        self._known: frozenset[str] | set[str] = set()  # keys that passed every check
+        self._checked: set[str] = set()  # keys that came through as they are
+        self._known: frozenset[str] | set[str] = self._checked  # those of the hot path
+        self._learns = True
         self._folded: dict[str, str] = {}  # case-folded key → key as first logged
         self._is_open = True
         self._pid = os.getpid()
         self._show: Callable[[], None] | None = None
         self._closers: list[tuple[str, Callable[[], None]]] = []
-        self._follow_lock = threading.RLock()
-        self._followers: list[Follower] = []
-        self._tail = Tail(directory.log)
-        self._stored: Sequence[Record] = ()  # rows in Parquet, of a resumed run
-        self._rules = Rules()
-        self._summary = Summary(self._rules)
-        self._last_step: int | None = None
-        self._config = Config(config, self._config_changed)
+        #: Rules, summary, and whoever else reads what is recorded.
+        self.following = Following(directory.log, faults, self._has_ended)
+        self._config = Config(
+            config, self._config_changed, lambda: self._check_open("config")
+        )
         #: What went wrong without stopping the training; see ``Faults``.
         self.faults: Faults = faults
 
@@ -122,7 +110,7 @@ class Run:
         --------
         >>> run.log({"train/loss": 0.25, "train/acc": 0.9})  # doctest: +SKIP
         """
-        # The hot path: keys seen before, plain finite numbers, no step rules.
+        # The hot path: keys seen before, plain finite numbers, no step rules, no lock.
         if (
             step is None
             and commit is None
@@ -130,19 +118,16 @@ class Run:
             and self._known.issuperset(data)
         ):
             row_step = next(self._steps)
-            if not self._append(row_step, data):
-                self._log_any(data, row_step)
+            try:
+                if not self._append(row_step, data):
+                    self._log_any(data, row_step)
+            except JournalClosedError:
+                self._check_open("log")
             return
         self._check_open("log")
         check_mapping(data)
         with self._journal.lock:
-            current = next(self._steps)
-            try:
-                placed = place(current, step, commit)
-            except errors.StepError:
-                self._steps = count(current)
-                raise
-            self._steps = count(placed.next_step)
+            placed = self._place(step, commit)
             self._log_any(data, placed.step)
         if placed.is_late:
             self.faults.add(
@@ -153,16 +138,40 @@ class Run:
                 "define_metric(…, step_metric=…)",
             )
 
+    def _place(self, step: int | None, commit: bool | None) -> Placement:
+        """Take the row that a call writes to; the caller holds the lock."""
+        if step is None and commit is not False:
+            return Placement(row := next(self._steps), row + 1, is_late=False)
+        # Threads on the hot path take steps without the lock. From now on that would
+        # give one step to two rows, so every call comes this way, and waits its turn.
+        self._known = _Nothing()
+        self._learns = False
+        placed = place(self.step, step, commit)
+        self._steps = count(placed.next_step)
+        return placed
+
     def _log_any(self, data: Mapping[str, Any], step: int) -> None:
-        """Record what the hot path cannot: nested, odd or new."""
+        """Record what the hot path cannot: scalars of arrays, nested, odd, new."""
         self._check_open("log")
-        row = flatten(data, self._note)
+        if self._checked.issuperset(data):
+            scalars = as_scalars(data)
+            if scalars is not None and self._append(step, scalars):
+                return
+        notes: list[tuple[str, str]] = []
+        row = flatten(data, lambda key, message: notes.append((key, message)))
         self._journal.append(step, row.plain, row.extended)
         self._learn(data, row.plain)
+        for key, message in notes:  # after the row: strict mode raises here
+            self._note(key, message)
 
     def _learn(self, data: Mapping[str, Any], plain: dict[str, Any]) -> None:
-        """Let keys onto the hot path that came through as they are."""
-        new = [key for key in data if key in plain and key not in self._known]
+        """Let keys onto the short ways that came through as they are."""
+        new = {k for k in data if k in plain and k not in self._checked}
+        if not new or not self._is_open:
+            return
+        self._checked |= new
+        if self._learns:
+            self._known = self._checked
         for key in new:
             first = self._folded.setdefault(key.casefold(), key)
             if first != key:
@@ -171,8 +180,6 @@ class Run:
                     f"the keys {first!r} and {key!r} differ only in case; both are "
                     "kept as two metrics",
                 )
-        if self._is_open and new:
-            self._known |= {key for key in new if not key.startswith("_")}
 
     def _note(self, key: str, message: str) -> None:
         self.faults.add("value", message, subject=key)
@@ -217,11 +224,11 @@ class Run:
         rule = make_rule(
             name, step_metric, step_sync, hidden, summary, goal or objective
         )
-        self.catch_up()
-        self._rules.check(rule, overwrite=bool(overwrite))
-        self._journal.append("metric", Rules.to_json(rule, overwrite=bool(overwrite)))
-        self.catch_up()
-        return self._rules.resolve(name)
+        self.following.catch_up()
+        self.following.rules.check(rule, overwrite=bool(overwrite))
+        self._record("metric", Rules.to_json(rule, overwrite=bool(overwrite)))
+        self.following.catch_up()
+        return self.following.rules.resolve(name)
 
     def finish(self, exit_code: int | None = None) -> None:
         """End the run: close its row, write its summary, freeze its charts.
@@ -244,14 +251,18 @@ class Run:
         with self._journal.lock:
             self._is_open = False
             self._known = _Nothing()
-            self._journal.append("end", ending)
+            self._checked = set()
+            self._record("end", ending)
         # The state first: a kernel being restarted leaves us two seconds and a half.
         self._journal.close()
         self._save(finished=time.time(), **ending)
+        interrupt: BaseException | None = None
         for what, close in self._closers:
             try:
                 close()
-            except Exception as fault:  # noqa: BLE001  (each gets its turn)
+            except BaseException as fault:  # noqa: BLE001  (each gets its turn)
+                if not isinstance(fault, Exception):
+                    interrupt = fault
                 self.faults.add(
                     "finish",
                     f"finish() could not {what}; the rows are not affected",
@@ -259,6 +270,19 @@ class Run:
                     error=fault,
                     in_user_call=False,
                 )
+
+        self._report_loss()
+        if interrupt is not None:
+            raise interrupt
+
+    def _report_loss(self) -> None:
+        if lost := self._journal.lost + self._journal.waiting:
+            self.faults.add(
+                "lost",
+                f"{lost} records could not be written to {self.dir} and are lost",
+                subject="at finish",
+                in_user_call=False,
+            )
 
     def at_finish(self, what: str, close: Callable[[], None]) -> None:
         """Have something done when the run ends, after its state is saved.
@@ -287,57 +311,6 @@ class Run:
         killed = isinstance(error, KeyboardInterrupt)
         self._finish("killed" if killed else "failed", 255 if killed else 1, told)
 
-    # -- following -------------------------------------------------------------
-
-    def catch_up(self) -> None:
-        """Let every follower read what the journal has got since the last time."""
-        with self._follow_lock:
-            records = list(self._tail.poll())
-            if not records:
-                return
-            had_rows = self._last_step is not None
-            for record in records:
-                self._fold(record)
-            if had_rows and any(record.kind == "metric" for record in records):
-                records = [*self._stored, *self._tail.reread()]
-                for follower in self._followers:
-                    follower.restart()
-            for follower in self._followers:
-                follower.feed(records)
-
-    def _fold(self, record: Record) -> None:
-        if record.kind == "row":
-            self._last_step = record.step
-            self._summary.feed_row(record.step, record.data)
-        elif record.kind == "summary":
-            self._summary.feed_change(record.data)
-        elif record.kind == "metric":
-            self._rules.feed(record.data)
-
-    def follow(self, follower: Follower) -> None:
-        """Feed a follower with every record from now on."""
-        with self._follow_lock:
-            self._followers.append(follower)
-
-    def preload(self, records: Sequence[Record]) -> None:
-        """Fold rows that are no longer in the journal, of a run that is resumed."""
-        with self._follow_lock:
-            self._stored = records
-            for record in records:
-                self._fold(record)
-            for follower in self._followers:
-                follower.feed(records)
-
-    @property
-    def summary_reader(self) -> Summary:
-        """The fold itself, as far as followers have been fed."""
-        return self._summary
-
-    @property
-    def rules(self) -> Rules:
-        """What ``define_metric`` said."""
-        return self._rules
-
     # -- what describes the run --------------------------------------------------
 
     @property
@@ -352,23 +325,20 @@ class Run:
     @property
     def summary(self) -> SummaryView:
         """One value per metric: the last, or what ``define_metric`` asks for."""
-        return SummaryView(self.summary_values, self._change_summary)
-
-    def summary_values(self) -> dict[str, Any]:
-        """Give the whole summary as a plain mapping, up to date."""
-        with self._follow_lock:
-            self.catch_up()
-            return self._summary.as_dict()
+        return SummaryView(self.following.values, self._change_summary)
 
     def _change_summary(self, change: dict[str, Any]) -> None:
         self._check_open("summary")
-        changes = [[path, normalise(value)] for path, value in change.get("set", ())]
-        self._journal.append("summary", {**change, "set": changes})
+        changes = [[path, plain_json(value)] for path, value in change.get("set", ())]
+        self._record("summary", {**change, "set": changes})
 
     def _config_changed(self, key: str, old: Any, new: Any) -> None:
-        self._check_open("config")
-        self._journal.append("config", {"key": key, "old": old, "new": new})
+        self._record("config", {"key": key, "old": old, "new": new})
         self._write("config.json", self._config.as_dict())
+
+    def _record(self, kind: str, payload: dict[str, Any]) -> None:
+        row = split(payload)
+        self._journal.append(kind, row.plain, row.extended)
 
     @property
     def id(self) -> str:
@@ -468,11 +438,6 @@ class Run:
         )
 
     @property
-    def last_step(self) -> int | None:
-        """The step of the last row that followers have seen; None before any."""
-        return self._last_step
-
-    @property
     def total_steps(self) -> int | None:
         """How many steps there will be, if ``init`` was told."""
         return self._document.get("total_steps")
@@ -491,6 +456,13 @@ class Run:
     def is_open(self) -> bool:
         """Whether the run still takes records."""
         return self._is_open
+
+    def __reduce__(self) -> Any:
+        msg = (
+            "A Run cannot be pickled. In another process, open a run of its own, or "
+            'go on with this one: nbtrack.init(id=…, resume="allow").'
+        )
+        raise TypeError(msg)
 
     def at_display(self, show: Callable[[], None]) -> None:
         """Say how the run shows itself as the value of a cell."""
@@ -514,10 +486,18 @@ class Run:
     def _save(self, **changes: object) -> None:
         if "finished" in changes:
             changes["runtime_s"] = self._journal.elapsed_us() / 1e6
-        self._document |= {k: v for k, v in changes.items() if v is not None}
+        self._document |= changes
         self._write("run.json", self._document)
 
     def _write(self, name: str, document: object) -> None:
+        if os.getpid() != self._pid:
+            self.faults.add(
+                "child",
+                f"{name} belongs to the process that started the run; what a forked "
+                "child changes in it is not saved. Its rows are",
+                subject=name,
+            )
+            return
         try:
             self._directory.write(name, document)
         except OSError as error:
@@ -526,7 +506,11 @@ class Run:
                 f"cannot write {name} in {self.dir}. Check space and permissions",
                 subject=name,
                 error=error,
+                in_user_call=self._is_open,  # finish() must come to its end
             )
+
+    def _has_ended(self) -> bool:
+        return self._journal.is_closed
 
     def _check_open(self, call: str) -> None:
         if not self._is_open:

@@ -12,18 +12,20 @@ import platform
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from nbtrack import _notebook, errors, settings
-from nbtrack._config import normalise, read_config
+from nbtrack._config import normalise, plain_json, read_config
 from nbtrack._disabled import DisabledRun
 from nbtrack._faults import Faults
 from nbtrack._names import new_name
 from nbtrack._run import Run, as_tags, check_name
 from nbtrack._store import rundir
-from nbtrack._store.alive import state_of, this_process
+from nbtrack._store.alive import state_of
 from nbtrack._store.journal import DurableJournal, Journal
+from nbtrack._store.process import this_process
 from nbtrack._ticker import Ticker
 from nbtrack._version import __version__
 
@@ -143,13 +145,17 @@ def init(
         "job_type": job_type,
         "total_steps": total_steps,
     }
+    given = normalise(read_config(config))
+    mode = _resume_mode(resume)
+    _check_id(id)
     with _lock:
-        previous = _previous(reinit, options)
-        if previous is not None:
+        if options.mode == "disabled":
+            _make_current(DisabledRun(options.project, meant, given))
+        elif (previous := _previous(reinit, options)) is not None:
             return previous
-        run = _start(options, id, _resume_mode(resume), meant, read_config(config))
-        _make_current(run)
-        return run
+        else:
+            _make_current(_start(options, id, mode, meant, given))
+        return require("init")
 
 
 def _read_settings(given: object, **keywords: object) -> settings.Settings:
@@ -197,6 +203,14 @@ def _previous(reinit: str | bool | None, options: settings.Settings) -> Run | No
     return None
 
 
+def _check_id(run_id: object) -> None:
+    if run_id is not None and not (
+        isinstance(run_id, str) and rundir.is_run_id(run_id)
+    ):
+        msg = f"id={run_id!r}: an id has 1 to 64 of the characters A-Z a-z 0-9 _ -."
+        raise ValueError(msg)
+
+
 def _start(
     options: settings.Settings,
     run_id: str | None,
@@ -204,12 +218,9 @@ def _start(
     meant: dict[str, Any],
     config: dict[str, Any],
 ) -> Run:
-    if options.mode == "disabled":
-        return DisabledRun(options.project, meant, normalise(config))
-    root = Path(options.dir).absolute()  # the user may change directory meanwhile
-    if run_id is not None and not rundir.is_run_id(run_id):
-        msg = f"id={run_id!r}: an id has 1 to 64 of the characters A-Z a-z 0-9 _ -."
-        raise ValueError(msg)
+    root = (
+        Path(options.dir).expanduser().absolute()
+    )  # the user may change directory meanwhile
     found = _find(root, options.project, run_id, resume)
     if found is None:
         return _new_run(options, root, run_id or rundir.new_run_id(), meant, config)
@@ -233,6 +244,9 @@ def _find(root: Path, project: str, run_id: str | None, resume: str) -> RunDir |
     exists = run is not None and run.path.is_dir()
     if exists and resume == "never":
         raise errors.RunExistsError(place / str(run_id))
+    if not exists and resume == "must" and run_id is None:
+        msg = 'resume="must" needs to know which run: pass id=…'
+        raise ValueError(msg)
     if not exists and resume == "must":
         known = [f"{project}/{other.run_id}" for other in rundir.list_runs(place)]
         raise errors.RunNotFoundError(f"{project}/{run_id}", root, known)
@@ -269,10 +283,9 @@ def _new_run(
         "nbtrack": __version__,
         "python": platform.python_version(),
     }
-    stored = normalise(config)
-    run.write("config.json", stored)
+    run.write("config.json", config)
     run.write("run.json", document)
-    return _assemble(options, run, document=document, config=stored)
+    return _assemble(options, run, document=document, config=config)
 
 
 def _assemble(
@@ -295,17 +308,20 @@ def _assemble(
     run.at_finish("stop the background thread", ticker.stop)
     run.at_finish("write summary.json", lambda: _write_summary(run, directory))
     view = _notebook.attach(run, directory, options)
-    run.preload(list(stored))
+    run.following.preload(list(stored))
     run.at_finish("say how it ended", lambda: _say_ending(run, journal, options, view))
     run.at_finish("compact the history", lambda: _compact(directory))
+    if _notebook.shell() is None:
+        _watch_exit()
     _open_runs.append(run)
     ticker.start()
     return run
 
 
 def _write_summary(run: Run, directory: RunDir) -> None:
-    _open_runs.remove(run)
-    directory.write("summary.json", normalise(run.summary_values()))
+    if run in _open_runs:
+        _open_runs.remove(run)
+    directory.write("summary.json", plain_json(run.following.values()))
 
 
 def _say_ending(
@@ -324,15 +340,18 @@ def _say_ending(
 
 
 def _compact(directory: RunDir) -> None:
-    if _is_exiting and _notebook.shell() is not None:
-        return  # a kernel's exit leaves no time, and readers do without
+    if _is_exiting:
+        return  # pyarrow cannot be loaded any more, and readers do without
     from nbtrack._store.parts import compact
 
     compact(directory)
 
 
 def _steps(run: Run) -> str:
-    return "no rows" if run.last_step is None else f"{run.last_step + 1} steps"
+    last = run.following.last_step
+    if last is None:
+        return "no rows"
+    return "1 step" if last == 0 else f"{last + 1} steps"
 
 
 def _user() -> str:
@@ -394,6 +413,20 @@ def finish(exit_code: int | None = None) -> None:
 
 
 _is_exiting = False
+_exit_code = 0
+
+
+@cache
+def _watch_exit() -> None:
+    """Learn what a script says to ``sys.exit``: at exit nobody tells any more."""
+    leave = sys.exit
+
+    def exit_(status: object = None) -> NoReturn:
+        global _exit_code  # noqa: PLW0603
+        _exit_code = status if isinstance(status, int) else int(status is not None)
+        leave(status)  # type: ignore[arg-type]  # its own business
+
+    sys.exit = exit_
 
 
 def _finish_all() -> None:
@@ -401,8 +434,12 @@ def _finish_all() -> None:
     global _is_exiting  # noqa: PLW0603
     _is_exiting = True
     error = None if _notebook.shell() else getattr(sys, "last_value", None)
-    for run in _open_runs:
-        run.__exit__(type(error) if error else None, error, None)
+    while _open_runs:
+        run = _open_runs.pop()
+        if error is None:
+            run.finish(_exit_code)
+        else:
+            run.__exit__(type(error), error, error.__traceback__)
 
 
 atexit.register(_finish_all)

@@ -58,10 +58,7 @@ class Ticker:
                 )
 
     def _tick(self, *, touch: bool) -> None:
-        if self._syncs:
-            self._journal.sync()
-        else:
-            self._journal.retry()
+        self._journal.sync(durably=self._syncs)
         if touch:
             os.utime(self._journal.path)
 

@@ -43,15 +43,15 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-class NotInitializedError(NbtrackError, RuntimeError):
+class NotInitializedError(NbtrackError, RuntimeError, AttributeError):
     """A module-level call such as ``nbtrack.log`` came before ``init``."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
         super().__init__(
             f"nbtrack.{name} needs a run and there is none yet. "
             'Call run = nbtrack.init(project="…") first.'
         )
+        self.name = name
 
 
 class RunFinishedError(NbtrackError, RuntimeError):

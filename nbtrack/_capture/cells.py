@@ -8,6 +8,7 @@ plain JSON lines; ``notebook.ipynb`` is made of it at finish.
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,6 +36,8 @@ class Cell:
         of cells run before nbtrack was loaded.
     runs
         Ids of the runs that were open at some time during the cell.
+    session
+        Tells cells of one kernel from those of another with the same count.
     """
 
     count: int
@@ -45,6 +48,7 @@ class Cell:
     outcome: str = "running"
     error: str | None = None
     runs: list[str] = field(default_factory=list)
+    session: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Give what ``cells.jsonl`` holds of the cell, unknown things left out."""
@@ -72,15 +76,25 @@ class CellRecorder:
         #: Told once more, at the end of the cell that runs now.
         self.last_words: list[Callable[[Cell], None]] = []
         self._open_runs: list[str] = []
+        self._session = os.urandom(4).hex()
         self._shell = shell
+        for cell in self.cells:
+            cell.session = self._session
+        # Cells may run cells; None stands for one that is not recorded.
         running = [cell for cell in self.cells if cell.outcome == "running"]
-        self._current: Cell | None = running[-1] if running else None
+        self._running: list[Cell | None] = [*running]
+
+    def rejoin(self) -> None:
+        """Forget cells whose end was not heard; the one that runs now goes on."""
+        count = len(_inputs(self._shell)) - 1
+        self._running = [c for c in self._running if c is not None and c.count == count]
 
     def run_opened(self, run_id: str) -> None:
         """Note that a run is open from the current cell on."""
         self._open_runs.append(run_id)
-        if self._current is not None:
-            self._current.runs.append(run_id)
+        for cell in self._running:
+            if cell is not None:
+                cell.runs.append(run_id)
 
     def run_closed(self, run_id: str) -> None:
         """Note that later cells are not this run's."""
@@ -88,31 +102,35 @@ class CellRecorder:
 
     def started(self, info: Any) -> None:
         """Take IPython's pre_run_cell."""
-        if not getattr(info, "store_history", True):
-            return  # a front end asking for something of its own
-        self._begin(info.raw_cell or "", getattr(info, "cell_id", None))
+        if getattr(info, "store_history", True):
+            self._begin(info.raw_cell or "", getattr(info, "cell_id", None))
+        else:  # a front end, or code, asking for something of its own
+            self._running.append(None)
 
     def _begin(self, source: str, cell_id: str | None) -> None:
-        self._current = Cell(
+        cell = Cell(
             len(_inputs(self._shell)),
             source,
             cell_id,
             started=time.time(),
             runs=list(self._open_runs),
+            session=self._session,
         )
-        self.cells.append(self._current)
-        self._tell(self._current)
+        self._running.append(cell)
+        self.cells.append(cell)
+        self._tell(cell)
 
     def ended(self, result: Any) -> None:
         """Take IPython's post_run_cell."""
-        cell, self._current = self._current, None
+        cell = self._running.pop() if self._running else None
         if cell is None:
             return
         cell.ended = time.time()
-        error = result.error_in_exec or result.error_before_exec
+        error = result.error_in_exec
+        error = result.error_before_exec if error is None else error
         cell.outcome = "ok" if error is None else "error"
         if error is not None:
-            cell.error = f"{type(error).__name__}: {error}"[:1000]
+            cell.error = f"{type(error).__name__}: {_text(error)}"[:1000]
             if isinstance(error, KeyboardInterrupt):
                 cell.outcome = "interrupted"
         self._tell(cell)
@@ -123,6 +141,13 @@ class CellRecorder:
     def _tell(self, cell: Cell) -> None:
         for listener in list(self.listeners):
             listener(cell)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  a user's exception may raise anything
+        return "<its text cannot be had>"
 
 
 def _inputs(shell: Shell) -> list[str]:
@@ -154,11 +179,12 @@ def read_cells(path: Path) -> list[Cell]:
         lines = path.read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    cells: dict[int, Cell] = {}
+    cells: dict[tuple[str, int], Cell] = {}
     for line in lines:
         try:
             members = json.loads(line)
-            cells[int(members["count"])] = Cell(**members)
+            cell = Cell(**members)
+            cells[cell.session, cell.count] = cell
         except (ValueError, TypeError, KeyError):
             continue
     return list(cells.values())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from nbtrack import settings
-from nbtrack._read.filters import matches, sort_key
+from nbtrack._read.filters import matches, ordered, sort_key
 from nbtrack._read.stored import StoredRun
 from nbtrack._store.rundir import RunDir, list_projects, list_runs, project_directory
 from nbtrack.errors import NbtrackError, RunNotFoundError
@@ -34,7 +34,7 @@ class Api:
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
-        self.root = Path(settings.load(dir=root).dir).absolute()
+        self.root = Path(settings.load(dir=root).dir).expanduser().absolute()
 
     def projects(self) -> list[str]:
         """List the projects that have runs, by name."""
@@ -69,12 +69,11 @@ class Api:
         """
         if path is None:
             return Runs(list_projects(self.root), filters, order)
-        directory = project_directory(self.root, path)
-        if not directory.is_dir():
-            directory = project_directory(self.root, path.rpartition("/")[2])
-        if not directory.is_dir():
-            raise RunNotFoundError(path, self.root, self.projects())
-        return Runs([directory], filters, order)
+        for project in _tails(path):
+            directory = project_directory(self.root, project)
+            if directory.is_dir():
+                return Runs([directory], filters, order)
+        raise RunNotFoundError(path, self.root, self.projects())
 
     def run(self, path: str) -> StoredRun:
         """Give one run: "project/id", "entity/project/id", or an id alone.
@@ -84,14 +83,10 @@ class Api:
         RunNotFoundError
             There is no such run.
         """
-        *parents, run_id = path.replace(":", "/").strip("/").split("/")
-        parents = [part for part in parents if part != "runs"]
-        places = (
-            [project_directory(self.root, parents[-1])]
-            if parents
-            else list_projects(self.root)
-        )
-        for place in places:
+        above, _, run_id = path.strip("/").replace(":", "/").rpartition("/")
+        parents = path.strip("/")[: len(above)]  # a project's name may hold ":"
+        places = [project_directory(self.root, name) for name in _tails(parents)]
+        for place in places or list_projects(self.root):
             if (place / run_id / "run.json").is_file():
                 return StoredRun(RunDir(place / run_id))
         known = [
@@ -100,6 +95,19 @@ class Api:
             for run in list_runs(project)
         ]
         raise RunNotFoundError(path, self.root, known)
+
+
+def _tails(path: str) -> list[str]:
+    """Give what of a path may be a project's name, longest first.
+
+    Entities come before it, W&B's "runs" after it, and a name may hold slashes.
+
+    >>> _tails("me/a/b/runs")
+    ['me/a/b/runs', 'a/b/runs', 'b/runs', 'runs', 'me/a/b', 'a/b', 'b']
+    """
+    parts = path.split("/") if path else []
+    tails = ["/".join(parts[at:]) for at in range(len(parts))]
+    return tails + (_tails("/".join(parts[:-1])) if parts[-1:] == ["runs"] else [])
 
 
 class Runs(Sequence[StoredRun]):
@@ -128,9 +136,10 @@ class Runs(Sequence[StoredRun]):
             runs = [run for run in runs if matches(facts[id(run)], self._filters)]
         field = self._order.lstrip("+-")
         runs.sort(key=lambda run: run.started_at)
-        if field not in ("created_at", "createdAt"):
-            runs.sort(key=lambda run: sort_key(facts[id(run)], field))
-        return runs[::-1] if self._order.startswith("-") else runs
+        falling = self._order.startswith("-")
+        if field in ("created_at", "createdAt"):
+            return runs[::-1] if falling else runs
+        return ordered(runs, [sort_key(facts[id(run)], field) for run in runs], falling)
 
     def _read(self, place: Path) -> Iterator[StoredRun]:
         for directory in list_runs(place):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from operator import ge, gt, le, lt
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nbtrack.errors import UnknownOptionError
 
@@ -26,6 +26,8 @@ _ALIASES: Final = {
     "username": "user",
 }
 _MISSING: Final = object()
+_NO_VALUE: Final = 2  # first member of the sort key of a run without the field
+T = TypeVar("T")
 
 
 def _compares(operator: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
@@ -78,9 +80,7 @@ def matches(facts: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
     return all(_clause(facts, key, wanted) for key, wanted in query.items())
 
 
-def _clause(  # noqa: PLR0911  (a table of operators)
-    facts: Mapping[str, Any], key: str, wanted: Any
-) -> bool:
+def _clause(facts: Mapping[str, Any], key: str, wanted: Any) -> bool:
     if key == "$and":
         return all(matches(facts, part) for part in wanted)
     if key == "$or":
@@ -92,15 +92,18 @@ def _clause(  # noqa: PLR0911  (a table of operators)
     value = look_up(facts, key)
     if not (isinstance(wanted, Mapping) and any(k.startswith("$") for k in wanted)):
         return _equals(value, wanted)
-    for operator, operand in wanted.items():
-        if operator not in _OPERATORS:
-            known = (*_OPERATORS, *_LOGIC)
-            raise UnknownOptionError("runs(filters=…)", operator, known)
-        if value is _MISSING and operator not in ("$exists", "$ne", "$nin"):
-            return False
-        if not _OPERATORS[operator](value, operand):
-            return False
-    return True
+    return all(_fulfils(value, *test) for test in wanted.items())
+
+
+def _fulfils(value: Any, operator: str, operand: Any) -> bool:
+    if operator == "$not":
+        return not all(_fulfils(value, *test) for test in operand.items())
+    if operator not in _OPERATORS:
+        known = (*_OPERATORS, *_LOGIC)
+        raise UnknownOptionError("runs(filters=…)", operator, known)
+    if value is _MISSING and operator not in ("$exists", "$ne", "$nin"):
+        return False
+    return _OPERATORS[operator](value, operand)
 
 
 def look_up(facts: Mapping[str, Any], key: str) -> Any:
@@ -129,6 +132,18 @@ def _descend(value: Any, key: str) -> Any:
     return _MISSING
 
 
+def ordered(items: list[T], keys: list[tuple[int, Any]], falling: bool) -> list[T]:
+    """Sort by keys of ``sort_key``; items without a value come last either way.
+
+    >>> ordered(["a", "b", "c"], [(0, 1), (2, 0), (0, 3)], falling=True)
+    ['c', 'a', 'b']
+    """
+    pairs = sorted(zip(keys, items, strict=True), key=lambda pair: pair[0])
+    known = [item for key, item in pairs if key[0] != _NO_VALUE]
+    unknown = [item for key, item in pairs if key[0] == _NO_VALUE]
+    return (known[::-1] if falling else known) + unknown
+
+
 def sort_key(facts: Mapping[str, Any], field: str) -> tuple[int, Any]:
     """Give what orders runs by a field: numbers, then text, then runs without it."""
     value = look_up(facts, field)
@@ -136,4 +151,4 @@ def sort_key(facts: Mapping[str, Any], field: str) -> tuple[int, Any]:
         return (0, value)
     if isinstance(value, str):
         return (1, value)
-    return (2, 0)
+    return (_NO_VALUE, 0)

@@ -40,12 +40,23 @@ def history_frame(
     frame = _merge_repeated(frame, [writer for writer, _ in history.pieces])
     _synchronise(frame, rules, list(columns))
     if keys is not None:
-        wanted = [key for key in keys if key in frame.columns]
-        missing = [key for key in keys if key not in frame.columns]
-        frame = frame[[*frame.columns[:3], *wanted]].dropna(subset=wanted)
-        if missing:
-            frame = frame.iloc[:0].reindex(columns=[*frame.columns, *missing])
+        frame = frame[_has_all(table, keys, frame)]
+        frame = frame.reindex(columns=[*frame.columns[:3], *keys])
     return frame.reset_index(drop=True)
+
+
+def _has_all(table: pa.Table, keys: Sequence[str], frame: pd.DataFrame) -> Any:
+    """Say which rows have every one of the keys; a logged NaN or None is there."""
+    known = {metric.key: metric for metric in metrics(table.schema)}
+    has = np.full(len(frame), all(key in known for key in keys))
+    if len(frame) != len(table):  # rows were merged, and may have lost their nulls
+        return has & frame[[key for key in keys if key in known]].notna().all(axis=1)
+    for key in keys:
+        if key in known:
+            columns = [known[key].number, known[key].text]
+            is_there = [table.column(c).is_valid().to_numpy() for c in columns if c]
+            has &= np.logical_or.reduce(is_there)
+    return has
 
 
 def _own_columns(history: History, table: pa.Table) -> pd.DataFrame:

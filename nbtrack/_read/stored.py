@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from nbtrack._capture.cells import Cell, read_cells
 from nbtrack._config import flatten
@@ -38,7 +38,9 @@ class StoredRun:
 
     def __init__(self, directory: RunDir) -> None:
         self._directory = directory
-        self._document = directory.read_run()
+        self._document = _checked(directory)
+        #: What of the run could not be read, a line each.
+        self.damage: list[str] = []
         self._document["state"] = state_of(directory, self._document)
 
     # -- what describes the run --------------------------------------------------
@@ -100,7 +102,8 @@ class StoredRun:
         """Its hyperparameters, nested."""
         try:
             return self._directory.read("config.json")
-        except StorageError:
+        except StorageError as error:
+            self.damage.append(str(error))
             return {}
 
     @property
@@ -252,15 +255,10 @@ class StoredRun:
         return history
 
     def _fold(self, history: History) -> Summary:
-        from nbtrack._read.frames import history_rows
-
-        summary = Summary(_rules(history))
-        for row in history_rows(history):
-            step = row["_step"]
-            summary.feed_row(step, {k: v for k, v in row.items() if k[:1] != "_"})
-        for record in history.others:
-            if record.kind == "summary":
-                summary.feed_change(record.data)
+        summary = Summary(Rules())
+        everything = (*_records(history), *history.others)
+        for record in sorted(everything, key=lambda r: (r.writer, r.seq)):
+            summary.feed(record.kind, record.step, record.data)
         return summary
 
     # -- view --------------------------------------------------------------------
@@ -293,7 +291,7 @@ class StoredRun:
             total_steps=self._document.get("total_steps"),
             directory=self.dir,
             config=tuple((key, str(value)) for key, value in config.items()),
-            faults=tuple(_damage(history)),
+            faults=(*self.damage, *_damage(history)),
         )
 
     # -- files ---------------------------------------------------------------------
@@ -319,6 +317,40 @@ class StoredRun:
 
     def __repr__(self) -> str:
         return f"<Run {self.name} ({self.state}) {self.dir}>"
+
+
+#: Members of run.json that are used, and what they must be.
+_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    "project": str,
+    "name": str,
+    "created": (int, float),
+    "tags": list,
+    "writer": dict,
+    "notes": (str, type(None)),
+    "runtime_s": (int, float, type(None)),
+}
+
+
+def _checked(directory: RunDir) -> dict[str, Any]:
+    """Read run.json and see that what is used of it has its type.
+
+    Raises
+    ------
+    StorageError, FormatError
+    """
+    document = directory.read_run()
+    document = {"tags": [], "writer": {}, "notes": None, "runtime_s": None} | document
+    for name, kind in _TYPES.items():
+        if not isinstance(document.get(name), kind):
+            msg = f"{directory.path / 'run.json'} is damaged: {name} is of no use."
+            raise StorageError(msg)
+    if not 0 <= document["created"] < _YEAR_3000:
+        msg = f"{directory.path / 'run.json'} is damaged: created is no time."
+        raise StorageError(msg)
+    return document
+
+
+_YEAR_3000 = 32_503_680_000  # Unix seconds; later dates cannot be written
 
 
 def _records(history: History) -> Iterator[Record]:

@@ -181,8 +181,12 @@ class Rules:
 
     def feed(self, data: dict[str, Any]) -> None:
         """Take a rule back from the journal, in the form of ``to_json``."""
-        rule = Rule(**{**data["rule"], "summary": tuple(data["rule"]["summary"])})
-        self.define(rule, overwrite=data.get("overwrite", False))
+        told = data.get("rule")
+        if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+            return  # nothing that we could act on
+        known = {name: told[name] for name in Rule.__slots__ if name in told}
+        known["summary"] = tuple(known.get("summary") or ())
+        self.define(Rule(**known), overwrite=bool(data.get("overwrite")))
 
     @staticmethod
     def to_json(rule: Rule, *, overwrite: bool) -> dict[str, Any]:
@@ -278,6 +282,16 @@ class Summary:
         self.rules = rules
         self._logged: dict[str, Statistics] = {}
         self._set: dict[str, Any] = {}
+        self._replaced: set[str] = set()  # keys that were set as a whole
+
+    def feed(self, kind: str, step: int | None, data: dict[str, Any]) -> None:
+        """Take any record of the journal; those that are not ours say nothing."""
+        if kind == "row":
+            self.feed_row(step, data)
+        elif kind == "summary":
+            self.feed_change(data)
+        elif kind == "metric":
+            self.rules.feed(data)
 
     def feed_row(self, step: int | None, row: dict[str, Any]) -> None:
         """Take one row of the history."""
@@ -292,9 +306,12 @@ class Summary:
         """Take a change made by hand: ``{"set": {path…: value}}`` or ``{"del": …}``."""
         for path, value in data.get("set", ()):
             set_nested(self._set, path, value)
+            if len(path) == 1:
+                self._replaced.add(path[0])
         for key in data.get("del", ()):
             self._set.pop(key, None)
             self._logged.pop(key, None)
+            self._replaced.discard(key)
 
     def as_dict(self) -> dict[str, Any]:
         """Give every key with its value, logged keys first, in order."""
@@ -304,11 +321,13 @@ class Summary:
             rule = self.rules.resolve(key)
             if "none" not in rule.summary and statistics.last is not None:
                 shown[key] = statistics.show(rule)
-        return shown | self._set
-
-    def statistics(self, key: str) -> Statistics | None:
-        """Give the running statistics of a logged key."""
-        return self._logged.get(key)
+        for key, value in self._set.items():
+            logged = shown.get(key)
+            if isinstance(logged, dict) and key not in self._replaced:
+                shown[key] = logged | value  # something beside a metric's statistics
+            else:
+                shown[key] = value
+        return shown
 
 
 def set_nested(target: dict[str, Any], path: list[str], value: Any) -> None:

@@ -94,21 +94,55 @@ def _put(
         for child, inner in value.items():
             _put(row, f"{key}.{_storable_key(str(child))}", inner, note, depth + 1)
         return
-    coerced, kept = coerce(value)
+    try:
+        coerced, kept = coerce(value)
+    except Exception as error:  # noqa: BLE001  a user's object may raise anything
+        coerced, kept = _text(value, f"an object that raised {type(error).__name__}")
     if kept:
         note(key, f"log(): {key!r} is {kept}")
+    _store(row, key, coerced)
+
+
+def _store(row: Row, key: str, value: Any) -> None:
+    """Put a JSON value where it comes back from as it is."""
     try:
         # orjson writes NaN as null, inside lists as well: look before trusting it.
-        encoded = orjson.dumps(coerced)
-        if coerced is None or b"null" not in encoded or json.loads(encoded) == coerced:
-            row.plain[key] = coerced
+        encoded = orjson.dumps(value)
+        if value is None or b"null" not in encoded or json.loads(encoded) == value:
+            row.plain[key] = value
             return
     except TypeError:  # an integer beyond 64 bits, or a lone surrogate
         pass
-    row.extended[key] = json.dumps(coerced)
+    row.extended[key] = json.dumps(value)
 
 
-def coerce(value: object) -> tuple[Any, str]:  # noqa: PLR0911  (a table of types)
+def split(payload: Mapping[str, Any]) -> Row:
+    """Give a record's payload of JSON values in the two parts of a row."""
+    row = Row({}, {})
+    for key, value in payload.items():
+        _store(row, key, value)
+    return row
+
+
+def as_scalars(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the numbers of a row as Python's own; None when something is no number.
+
+    The short way for rows of numpy, torch or tf scalars.
+    """
+    row: dict[str, Any] = {}
+    for key, value in data.items():
+        if type(value) in PLAIN_TYPES:
+            row[key] = value
+        elif isinstance(value, float):  # numpy.float64 is one
+            row[key] = float(value)
+        elif getattr(value, "shape", None) == () and hasattr(value, "item"):
+            row[key] = value.item()
+        else:
+            return None
+    return row
+
+
+def coerce(value: object, depth: int = 0) -> tuple[Any, str]:  # noqa: PLR0911  (a table of types)
     """Turn any value into JSON types, and say what was lost, if anything was.
 
     Numbers of numpy, torch, tf and jax, 0-d or of one element, become Python
@@ -127,7 +161,7 @@ def coerce(value: object) -> tuple[Any, str]:  # noqa: PLR0911  (a table of type
     if isinstance(value, (datetime, date, time)):
         return value.isoformat(), ""
     if isinstance(value, (list, tuple, AbstractSet)):
-        return _list(value)
+        return _list(value, depth)
     if hasattr(value, "shape") or hasattr(value, "item"):
         return _array(value)
     if isinstance(value, Integral):
@@ -139,8 +173,12 @@ def coerce(value: object) -> tuple[Any, str]:  # noqa: PLR0911  (a table of type
     return _text(value)
 
 
-def _list(values: list[Any] | tuple[Any, ...] | AbstractSet[Any]) -> tuple[Any, str]:
-    items = [coerce(item) for item in list(values)[:_MAX_LIST]]
+def _list(
+    values: list[Any] | tuple[Any, ...] | AbstractSet[Any], depth: int
+) -> tuple[Any, str]:
+    if depth > _MAX_DEPTH:
+        return _text("…", "a list that is nested too deeply, or holds itself")
+    items = [coerce(item, depth + 1) for item in list(values)[:_MAX_LIST]]
     lost = next((why for _, why in items if why), "")
     if len(values) > _MAX_LIST:
         lost = f"a list of {len(values)} elements; the first {_MAX_LIST} are kept"
@@ -178,6 +216,8 @@ def _number(value: Any) -> tuple[Any, str]:
 def _text(value: object, what: str = "") -> tuple[str, str]:
     try:
         text = value.decode() if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError:
+        text = repr(value)
     except Exception as error:  # noqa: BLE001  a user's __str__ may raise anything
         text = f"<{type(value).__name__}: str() raised {type(error).__name__}>"
     what = what or f"of type {type(value).__name__}"

@@ -7,12 +7,11 @@ touches its log every few seconds.
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nbtrack._store.journal import hostname
+from nbtrack._store.process import hostname
+from nbtrack._store.process import token as token_of
 
 if TYPE_CHECKING:
     from nbtrack._store.rundir import RunDir
@@ -20,23 +19,6 @@ if TYPE_CHECKING:
 #: The heartbeat's interval, and after how long without one a far writer is gone.
 HEARTBEAT_S: Final = 10.0
 _SILENCE_S: Final = 60.0
-
-
-def this_process() -> dict[str, Any]:
-    """Name this process so that another one can ask whether it lives."""
-    pid = os.getpid()
-    return {"host": hostname(), "pid": pid, "token": _token(pid)}
-
-
-def _token(pid: int) -> str:
-    """Give what tells this process from a later one of the same id, if we can."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        # The command's name is in parentheses and may hold spaces and parentheses.
-        after_name = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2]
-        return f"{boot}:{after_name.split()[19]}"
-    except (OSError, IndexError, UnicodeDecodeError):
-        return ""
 
 
 def is_alive(run: RunDir, writer: dict[str, Any]) -> bool:
@@ -47,7 +29,7 @@ def is_alive(run: RunDir, writer: dict[str, Any]) -> bool:
     if not isinstance(pid, int) or pid <= 0:
         return False
     token = writer.get("token")
-    return _exists(pid) and (not token or token == _token(pid))
+    return _exists(pid) and (not token or token == token_of(pid))
 
 
 def _exists(pid: int) -> bool:

@@ -240,16 +240,20 @@ def _bool_texts(numbers: pa.ChunkedArray, texts: Any) -> list[str | None]:
 
 def values(table: pa.Table, metric: Metric) -> list[Any]:
     """Give a key's values exactly as they were logged; ``MISSING`` where not."""
-    numbers = table.column(metric.number).to_pylist()
-    cast = {"int": int, "bool": bool}.get(metric.kind)
-    if cast is not None:
-        numbers = [n if n is None else cast(n) for n in numbers]
-    numbers = [MISSING if n is None else n for n in numbers]
+    found = table.column(metric.number).to_pylist()
+    texts: dict[int, str] = {}
     if metric.text is not None:
-        for row, text in enumerate(table.column(metric.text).to_pylist()):
-            if text is not None:
-                numbers[row] = json.loads(text)  # NaN and any integer included
-    return numbers
+        column = enumerate(table.column(metric.text).to_pylist())
+        texts = {row: text for row, text in column if text is not None}
+    cast = {"int": int, "bool": bool}.get(metric.kind, float)
+    return [
+        json.loads(texts[row])  # NaN and any integer included
+        if row in texts
+        else MISSING
+        if number is None
+        else cast(number)
+        for row, number in enumerate(found)
+    ]
 
 
 class _Missing:

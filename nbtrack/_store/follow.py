@@ -35,6 +35,8 @@ class LogCursor:
         self.damaged_lines = 0
         self._offset = 0
         self._inode = 0
+        self._seen = -1  # largest sequence number given
+        self._given = -1  # the same, of the file that was there before
 
     def poll(self) -> Iterator[Record]:
         """Give the records whose lines were completed since the last call."""
@@ -45,7 +47,9 @@ class LogCursor:
         with file:
             found = os.fstat(file.fileno())
             if found.st_ino != self._inode or found.st_size < self._offset:
-                self._inode, self._offset = found.st_ino, 0  # trimmed or replaced
+                # Trimmed after compaction: what is left was given already.
+                self._inode, self._offset = found.st_ino, 0
+                self._given = self._seen
             if found.st_size == self._offset:
                 return
             file.seek(self._offset)
@@ -59,10 +63,11 @@ class LogCursor:
             for line in lines:
                 self._offset += len(line) + 1
                 record = decode(line, self.writer)
-                if record is not None:
+                if record is None:
+                    self.damaged_lines += bool(line)
+                elif record.seq > self._given:
+                    self._seen = max(self._seen, record.seq)
                     yield record
-                elif line:
-                    self.damaged_lines += 1
             if len(rest) > _MAX_LINE:
                 self._offset += len(rest)
                 rest = b""
@@ -79,14 +84,6 @@ class LogCursor:
                 record = decode(line, self.writer)
                 if record is not None:
                     yield record
-
-    @property
-    def unread_bytes(self) -> int:
-        """Bytes after the last whole line: a record being written, or a torn tail."""
-        try:
-            return self.path.stat().st_size - self._offset
-        except OSError:
-            return 0
 
 
 class Tail:

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import threading
 import time
-import weakref
 from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -25,8 +23,10 @@ from zlib import crc32
 
 import orjson
 
+from nbtrack._fork import tell_when_forked
 from nbtrack._store.clock import steady_ns
 from nbtrack._store.lines import encode
+from nbtrack._store.process import hostname, this_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,10 +53,8 @@ def new_writer_name() -> str:
     return f"{stamp}.{int(now % 1 * 1e6):06d}-{host[:32]}-{os.getpid()}-{chance}"
 
 
-def hostname() -> str:
-    """Name this machine."""
-    # platform.node() asks the same on Unix, but imports far more.
-    return os.uname().nodename if hasattr(os, "uname") else platform.node()
+class JournalClosedError(RuntimeError):
+    """Something was appended after the journal had been closed."""
 
 
 class Journal:
@@ -92,7 +90,7 @@ class Journal:
         self._rename()
         self._open()  # the one place where a refusal reaches the user
         self._append_opening()
-        _journals.add(self)
+        tell_when_forked(self)
 
     def _rename(self) -> None:
         """Become a writer of our own: at first, and in a forked child."""
@@ -106,21 +104,20 @@ class Journal:
         self._synced_size = -1
 
     def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        self._fd = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        flags |= getattr(os, "O_BINARY", 0)  # Windows would write \\r\\n
+        self._fd = os.open(self.path, flags, 0o644)
         stat = os.fstat(self._fd)
         self._identity = (stat.st_dev, stat.st_ino)
 
     def _append_opening(self) -> None:
-        process = {"host": hostname(), "pid": os.getpid()}
         started = time.time() - self.elapsed_us() / 1e6
-        self.append("open", {**self._opening, **process, "t0": started})
+        self.append("open", {**self._opening, **this_process(), "t0": started})
 
     def _recover(self) -> None:
         """Get a descriptor again, after a fork or after it was lost."""
         if self.is_closed:
-            msg = f"the journal {self.path} is closed"
-            raise RuntimeError(msg)
+            raise JournalClosedError(self.path)
         if self._is_forked:
             self._rename()
         try:
@@ -220,6 +217,8 @@ class Journal:
 
     def _refused(self, line: bytes, error: OSError) -> None:
         with self.lock:
+            if self.is_closed:
+                raise JournalClosedError(self.path)
             self._is_troubled = True
             self._keep(line)
             if self._is_ours():
@@ -268,10 +267,11 @@ class Journal:
         """Number of records kept in memory because the disk refuses them."""
         return len(self._backlog)
 
-    def sync(self) -> None:
-        """Make what was appended survive a power cut; called about once a second.
+    def sync(self, *, durably: bool = True) -> None:
+        """Look after the file; called about once a second.
 
-        It costs milliseconds, so never in the user's thread.
+        Notice that it vanished, write what waits, and make what was appended survive
+        a power cut. That costs milliseconds, so never in the user's thread.
         """
         with self.lock:
             if self.is_closed or self._is_forked:
@@ -280,11 +280,16 @@ class Journal:
                 self._replace_vanished()
             self.retry()
             fd, size = self._fd, self._size()
-        if size == self._synced_size:
-            return
+        if durably and size != self._synced_size:
+            self._flush(fd)
+            self._synced_size = size
+
+    def _flush(self, fd: int) -> None:
         try:
             getattr(os, "fdatasync", os.fsync)(fd)
         except OSError as error:
+            if self.is_closed:
+                return  # by another thread, which flushed it itself
             self._faults.add(
                 "sync",
                 f"cannot flush {self.path} to the disk: rows survive a killed kernel, "
@@ -292,7 +297,6 @@ class Journal:
                 error=error,
                 in_user_call=False,
             )
-        self._synced_size = size
 
     def _replace_vanished(self) -> None:
         self._faults.add(
@@ -311,14 +315,12 @@ class Journal:
                 return
             self.sync()
             self.is_closed = True
-            # Taken away first: a thread inside append_plain_row then meets -1 rather
-            # than a descriptor that by now may be somebody else's file.
             fd, is_ours = self._fd, self._is_ours()
             self._fd = -1
             if is_ours:
-                os.close(fd)
+                _park(fd)
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
         """Continue in a child process: with a new lock, into a file of its own.
 
         The file is made by the first append, so that workers that do not log leave
@@ -354,17 +356,24 @@ class DurableJournal(Journal):
         self.sync()
 
 
+_parked: deque[tuple[float, int]] = deque()
+_PARKED_S: Final = 5.0
+
+
+def _park(fd: int) -> None:
+    """Close a descriptor, but let nobody else have its number for a while.
+
+    A thread inside ``append_plain_row`` may be about to write to it, and must not
+    write into a file that somebody opened in between.
+    """
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, fd, inheritable=False)
+    os.close(null)
+    now = time.monotonic()
+    _parked.append((now, fd))
+    while _parked and now - _parked[0][0] > _PARKED_S:
+        os.close(_parked.popleft()[1])
+
+
 def _short_write(written: int, line: bytes) -> OSError:
     return OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
-
-
-_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for journal in list(_journals):
-        journal._forked()  # noqa: SLF001  (module-private friend)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

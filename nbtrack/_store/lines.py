@@ -32,6 +32,7 @@ import orjson
 
 #: The seal begins within this many bytes of a line's end: ``,"xxxxxxxx"]``.
 _SEAL: Final = 12
+_MAX_STEP: Final = 2**53
 
 
 class Record(NamedTuple):
@@ -78,8 +79,11 @@ def decode(line: bytes, writer: str) -> Record | None:
         seq, us, place, data, *rest = orjson.loads(line)
         if len(rest) > 1:
             data |= {key: json.loads(text) for key, text in rest[0].items()}
-        if isinstance(place, int):
-            return Record(writer, seq, us, "row", place, data)
-        return Record(writer, seq, us, place, None, data)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None  # sealed by somebody who does not keep to the format
+    if type(seq) is not int or type(us) is not int or type(data) is not dict:
+        return None
+    if type(place) is int:
+        is_step = -_MAX_STEP < place < _MAX_STEP
+        return Record(writer, seq, us, "row", place, data) if is_step else None
+    return Record(writer, seq, us, str(place), None, data)

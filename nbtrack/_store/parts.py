@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nbtrack._store.alive import is_alive
 from nbtrack._store.columns import MISSING, OWN, RowTable, metrics, values
 from nbtrack._store.documents import replace_file, sync_directory
-from nbtrack._store.follow import Tail
+from nbtrack._store.follow import LogCursor, Tail
 from nbtrack._store.lines import Record, decode
 from nbtrack._store.rundir import FORMAT
 from nbtrack.errors import StorageError
@@ -111,7 +112,7 @@ def read_history(run: RunDir, keys: Sequence[str] | None = None) -> History:
     for record in records:
         if record.kind != "row":
             history.others.append(record)
-            if record.kind == "open":
+            if record.kind == "open" and isinstance(record.data.get("t0"), float):
                 history.openings[record.writer] = record.data
         elif not any(part.covers(record) for part in parts.get(record.writer, ())):
             open_rows.setdefault(record.writer, RowTable()).feed(record)
@@ -142,7 +143,9 @@ def table_records(writer: str, table: pa.Table) -> Iterator[Record]:
 
 
 def compact(run: RunDir) -> None:
-    """Move the rows of every log of a run that nobody writes any more into Parquet.
+    """Move the rows of a run's logs into Parquet, those of living writers aside.
+
+    The caller has closed its own log. A forked child may still be writing one.
 
     Raises
     ------
@@ -151,8 +154,16 @@ def compact(run: RunDir) -> None:
     """
     run.history.mkdir(exist_ok=True)
     for path in sorted(run.log.glob("*.jsonl")):
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and not _is_written(run, path):
             _compact_log(run, path)
+
+
+def _is_written(run: RunDir, log: Path) -> bool:
+    """Say whether another process that lives has this log open."""
+    opening = next((r for r in LogCursor(log).poll() if r.kind == "open"), None)
+    if opening is None or opening.data.get("pid") == os.getpid():
+        return False
+    return is_alive(run, opening.data)
 
 
 def _compact_log(run: RunDir, log: Path) -> None:
@@ -161,23 +172,39 @@ def _compact_log(run: RunDir, log: Path) -> None:
     The lines that stay are copied as they are, damaged ones too: they are evidence.
     """
     writer = log.name.removesuffix(".jsonl")
+    parts = [p for p in list_parts(run) if p.writer == writer and _is_readable(p)]
     records: list[Record] = []
     kept: list[bytes] = []
+    moved_before = 0
     for line in log.read_bytes().split(b"\n"):
         record = decode(line, writer)
-        if record is not None and record.kind == "row":
+        if record is None or record.kind != "row":
+            kept += [line] if line else []
+        elif any(part.covers(record) for part in parts):
+            moved_before += 1  # and the log was not trimmed any more
+        else:
             records.append(record)
-        elif line:
-            kept.append(line)
-    if not records:
-        return
+    if records:
+        _move(run, writer, records)
+    if records or moved_before:
+        replace_file(log, b"\n".join([*kept, b""]))
+
+
+def _move(run: RunDir, writer: str, records: list[Record]) -> None:
     records.sort(key=lambda record: record.seq)
     rows = RowTable()
     for record in records:
         rows.feed(record)
     name = f"{writer}-{records[0].seq}-{records[-1].seq}.parquet"
     _write_part(run.history / name, rows.to_arrow(), run.run_id, writer)
-    replace_file(log, b"\n".join([*kept, b""]))
+
+
+def _is_readable(part: Part) -> bool:
+    try:
+        pq.read_metadata(part.path)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
 
 
 def _write_part(path: Path, table: pa.Table, run_id: str, writer: str) -> None:

@@ -91,6 +91,9 @@ class BoardSpec:
     summary: tuple[SummaryRow, ...] = field(default=())
 
 
+_DOUBLE_BITS = 1023  # integers beyond are larger than every double
+
+
 def split_key(key: str) -> tuple[str, str]:
     """Give the section and the title of a metric's key.
 
@@ -118,6 +121,8 @@ def format_number(value: float) -> str:
     >>> [format_number(v) for v in (0.1 + 0.2, 12345678, 1e-9, 3.0, float("nan"))]
     ['0.3', '12345678', '1e-09', '3', 'nan']
     """
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10**15 else f"{value:.5g}"
+    if isinstance(value, int) and abs(value) < 10**15:
+        return str(value)
+    if isinstance(value, int) and value.bit_length() > _DOUBLE_BITS:
+        return f"about {'-' * (value < 0)}2^{value.bit_length()}"
     return f"{value:.5g}"

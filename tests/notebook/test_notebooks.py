@@ -195,7 +195,7 @@ def test_a_rule_that_comes_after_the_rows_redraws_them_all(execute):
         "for i in range(5):\n    run.log({'a': i, 'epoch': 100 + i})",
         "run.define_metric('a', step_metric='epoch')\nrun.log({'a': 5, 'epoch': 105})",
         "run.finish()",
-        "board = run._followers[0]\n"
+        "board = run.following._followers[0]\n"
         "print(list(board.spec().sections[0].charts[0].curves[0].x))",
     )
     (output,) = notebook.cells[3].outputs

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbtrack._store import alive, documents, rundir
+from nbtrack._store import alive, documents, process, rundir
 from nbtrack.errors import FormatError, RunExistsError, StorageError
 
 
@@ -96,7 +96,7 @@ def test_a_newer_format_is_refused_with_the_way_out(tmp_path):
 
 def test_A6_a_run_whose_process_is_gone_has_crashed(tmp_path):
     run = rundir.claim(tmp_path, "p", "r")
-    here = alive.this_process()
+    here = process.this_process()
     assert alive.state_of(run, {"state": "running", "writer": here}) == "running"
     reused = here | {"token": "another boot:1"}
     assert alive.state_of(run, {"state": "running", "writer": reused}) == "crashed"
