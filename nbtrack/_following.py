@@ -6,19 +6,26 @@ a view's thread a few times a second, or the user's thread when it reads the sum
 
 from __future__ import annotations
 
+import math
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+import time
+from collections import deque
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nbtrack._fork import tell_when_forked
 from nbtrack._record.metrics import Rules, Summary
 from nbtrack._store.follow import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from nbtrack._faults import Faults
     from nbtrack._store.lines import Record
+
+
+_BATCH: Final = 2_000  # records; a few milliseconds
 
 
 class Follower(Protocol):
@@ -55,23 +62,38 @@ class Following:
         self._stored: Sequence[Record] = ()  # of a run that is resumed
         tell_when_forked(self)
 
-    def catch_up(self) -> None:
-        """Read what the journal has got since the last time, and tell everybody."""
+    def catch_up(self, budget_s: float = math.inf) -> None:
+        """Read what the journal has got since the last time, and tell everybody.
+
+        Parameters
+        ----------
+        budget_s
+            Stop after this time and leave the rest for the next call, so that a view
+            does not take the interpreter from a loop that logs as fast as it can.
+        """
+        stop_at = time.monotonic() + budget_s
         with self._lock:
             if self._is_drained:
                 return
             # Asked before reading: what comes in between is read the next time.
-            self._is_drained = self._is_ended()
-            records: Sequence[Record] = list(self._tail.poll())
-            had_rows = self.last_step is not None
-            for record in records:
-                self._fold(record)
-            if had_rows and any(record.kind == "metric" for record in records):
-                records = [*self._stored, *self._tail.reread()]
-                for follower in self._followers:
-                    follower.restart()
-            if records:
-                self._feed(records)
+            is_ended = self._is_ended()
+            for batch in _batches(self._tail.poll()):
+                self._take(batch)
+                if time.monotonic() > stop_at:
+                    return
+            self._is_drained = is_ended
+
+    def _take(self, records: Sequence[Record]) -> None:
+        had_rows = self.last_step is not None
+        for record in records:
+            self._fold(record)
+        if had_rows and any(record.kind == "metric" for record in records):
+            for follower in self._followers:
+                follower.restart()
+            for batch in _batches(chain(self._stored, self._tail.reread())):
+                self._feed(batch)
+        else:
+            self._feed(records)
 
     def values(self) -> dict[str, Any]:
         """Give the whole summary as a plain mapping, up to date."""
@@ -87,7 +109,7 @@ class Following:
     def preload(self, records: Sequence[Record]) -> None:
         """Take all records of a run that is resumed; its old logs are done with."""
         with self._lock:
-            list(self._tail.poll())
+            deque(self._tail.poll(), maxlen=0)
             self._stored = records
             for record in records:
                 self._fold(record)
@@ -117,3 +139,10 @@ class Following:
                     error=error,
                     in_user_call=False,
                 )
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Give records in lists, because a million at once would fill the memory."""
+    iterator = iter(records)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

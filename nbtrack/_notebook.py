@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _MAX_CONFIG: Final = 40  # entries of the config on a run's card
 
+_PULL_S: Final = 0.025  # of each tenth of a second, for reading what was logged
+
 _recorder: CellRecorder | None = None
 
 
@@ -160,7 +162,9 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         return
     from nbtrack._view.live import LiveView
 
-    view = LiveView(board, pull=following.catch_up, on_fault=_reporter(run))
+    view = LiveView(
+        board, pull=lambda: following.catch_up(_PULL_S), on_fault=_reporter(run)
+    )
 
     def hear(cell: Cell) -> None:
         if cell.ended is None:

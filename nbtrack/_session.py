@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import getpass
-import platform
 import sys
 import threading
 import time
@@ -281,7 +280,7 @@ def _new_run(
         "user": _user(),
         "writer": this_process(),
         "nbtrack": __version__,
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
     }
     run.write("config.json", config)
     run.write("run.json", document)

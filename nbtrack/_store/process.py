@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
 from typing import Any
 
 
 def hostname() -> str:
     """Name this machine."""
-    # platform.node() asks the same on Unix, but imports far more.
-    return os.uname().nodename if hasattr(os, "uname") else platform.node()
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform  # asks the same, but loads far more
+
+    return platform.node()
 
 
 def this_process() -> dict[str, Any]:

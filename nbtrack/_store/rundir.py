@@ -11,7 +11,6 @@ import re
 import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from nbtrack._store.documents import read_document, write_document
 from nbtrack.errors import FormatError, RunExistsError, StorageError
@@ -30,6 +29,9 @@ _ID_LENGTH: Final = 8
 _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+_SAFE: Final = frozenset(
+    (string.ascii_letters + string.digits + "_-.~ ()+,@=!").encode()
+)
 _MAX_NAME: Final = 100  # bytes of a project's directory name
 
 
@@ -102,7 +104,8 @@ def project_directory(root: Path, project: str) -> Path:
     >>> project_directory(Path("r"), "NUL").name
     '%4EUL'
     """
-    name = quote(project, safe=" ()+,@=!", errors="backslashreplace")
+    encoded = project.encode("utf-8", "backslashreplace")
+    name = "".join(chr(b) if b in _SAFE else f"%{b:02X}" for b in encoded)
     if name.startswith(".") or _RESERVED.fullmatch(name):
         name = f"%{ord(name[0]):02X}{name[1:]}"
     if name.endswith((" ", ".")):

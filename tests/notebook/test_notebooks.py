@@ -170,9 +170,9 @@ def _printed_beyond(client, wanted):
     while time.monotonic() < deadline:
         message = client.get_iopub_msg(timeout=60)
         if message["msg_type"] == "stream":
-            last = int(message["content"]["text"].split()[-1])
-            if last > wanted:
-                return last
+            printed = message["content"]["text"].split()
+            if printed and int(printed[-1]) > wanted:
+                return int(printed[-1])
     raise AssertionError
 
 

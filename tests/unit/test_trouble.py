@@ -401,3 +401,30 @@ def test_a_damaged_config_is_told_on_the_runs_card():
     Path(run.dir, "config.json").write_text("{")
     page = stored(run)._repr_mimebundle_()
     assert "config.json" in page["text/html"]
+
+
+# -- a fair share ----------------------------------------------------------------------
+
+
+def test_a_view_reads_a_bounded_part_at_a_time_and_misses_nothing():
+    class Count:
+        rows = 0
+
+        def feed(self, records):
+            self.rows += sum(record.kind == "row" for record in records)
+
+        def restart(self):
+            self.rows = 0
+
+    run = nbtrack.init(project="p")
+    for i in range(5_000):
+        run.log({"a": float(i)})
+    count = Count()
+    run.following.follow(count)
+    run.following.catch_up(budget_s=0)
+    assert 0 < count.rows < 5_000
+    assert run.summary["a"] == 4_999.0
+    assert count.rows == 5_000
+    run.define_metric("a", summary="max")
+    run.following.catch_up()
+    assert count.rows == 5_000, "fed again from the start"
