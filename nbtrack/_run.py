@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -303,6 +302,8 @@ class Run:
         if error is None or (isinstance(error, SystemExit) and not error.code):
             self.finish()
             return
+        import traceback
+
         told = {
             "type": type(error).__name__,
             "message": str(error),

@@ -7,7 +7,6 @@ view. Nothing below imports this.
 from __future__ import annotations
 
 import atexit
-import getpass
 import sys
 import threading
 import time
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from nbtrack import _notebook, errors, settings
 from nbtrack._config import normalise, plain_json, read_config
-from nbtrack._disabled import DisabledRun
 from nbtrack._faults import Faults
 from nbtrack._names import new_name
 from nbtrack._run import Run, as_tags, check_name
@@ -149,6 +147,8 @@ def init(
     _check_id(id)
     with _lock:
         if options.mode == "disabled":
+            from nbtrack._disabled import DisabledRun
+
             _make_current(DisabledRun(options.project, meant, given))
         elif (previous := _previous(reinit, options)) is not None:
             return previous
@@ -354,6 +354,8 @@ def _steps(run: Run) -> str:
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container without a passwd entry
