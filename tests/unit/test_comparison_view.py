@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from test_static_bundle import HOSTILE, Audit
+from audit import HOSTILE, Audit
 
 from nbtrack._compare.config import MISSING
 from nbtrack._view.comparison import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_static_bundle import HOSTILE, Audit
+from audit import HOSTILE, Audit
 
 from nbtrack._view.runs_table import (
     RunRow,
