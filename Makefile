@@ -11,9 +11,15 @@ STAMP := $(VENV)/.stamp
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+# Debian's Python makes no virtual environments until python3-venv is there.
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV) || { \
-	  echo "nbtrack: this Python cannot make virtual environments." \
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	    && echo "installing Debian's python3-venv" \
+	    && apt-get update -qq >/dev/null \
+	    && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null \
+	    && $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); \
+	  echo "nbtrack: $(PYTHON) cannot make virtual environments." \
 	       "On Debian: apt-get install python3-venv" >&2; exit 1; }
 
 $(STAMP)-%: $(BIN)/python pyproject.toml constraints.txt
