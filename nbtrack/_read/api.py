@@ -167,7 +167,7 @@ class Runs(Sequence[StoredRun]):
 
         rows = []
         for run in self:
-            row = {
+            row: dict[str, Any] = {
                 "id": run.id,
                 "name": run.name,
                 "project": run.project,

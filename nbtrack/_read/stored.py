@@ -45,20 +45,63 @@ class StoredRun:
 
     # -- what describes the run --------------------------------------------------
 
-    id = property(lambda self: self._directory.run_id, doc="The run's id.")
-    name = property(lambda self: self._document.get("name"), doc="The run's name.")
-    project = property(lambda self: self._document["project"], doc="Its project.")
-    user = property(lambda self: self._document.get("user"), doc="Who ran it.")
-    entity = property(lambda self: self._document.get("user"), doc="Who ran it.")
-    notes = property(lambda self: self._document.get("notes") or "", doc="Its notes.")
-    group = property(lambda self: self._document.get("group"), doc="Its group.")
-    job_type = property(lambda self: self._document.get("job_type"), doc="train, …")
-    state = property(
-        lambda self: self._document["state"],
-        doc="running, finished, failed, killed, or crashed (its writer vanished).",
-    )
-    metadata = property(lambda self: dict(self._document), doc="All of run.json.")
-    read_only = property(lambda _: True, doc="Reading changes nothing.")
+    @property
+    def id(self) -> str:
+        """Its id; also the directory's name."""
+        return self._directory.run_id
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return str(self._document["name"])
+
+    @property
+    def project(self) -> str:
+        """Its project, as it was named."""
+        return str(self._document["project"])
+
+    @property
+    def user(self) -> str:
+        """Who ran it."""
+        return str(self._document.get("user"))
+
+    @property
+    def entity(self) -> str:
+        """Who ran it, by W&B's name."""
+        return self.user
+
+    @property
+    def notes(self) -> str:
+        """Its notes."""
+        value: str = self._document["notes"] or ""
+        return value
+
+    @property
+    def group(self) -> str | None:
+        """The group of runs that it belongs to."""
+        value: str | None = self._document.get("group")
+        return value
+
+    @property
+    def job_type(self) -> str | None:
+        """What kind of job it was, such as "train"."""
+        value: str | None = self._document.get("job_type")
+        return value
+
+    @property
+    def state(self) -> str:
+        """running, finished, failed, killed, or crashed: its writer vanished."""
+        return str(self._document["state"])
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """All of run.json."""
+        return dict(self._document)
+
+    @property
+    def read_only(self) -> bool:
+        """Reading changes nothing."""
+        return True
 
     @property
     def tags(self) -> list[str]:
