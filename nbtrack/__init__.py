@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nbtrack._read.api import Api
     from nbtrack._read.here import compare, runs
     from nbtrack._run import Run
-    from nbtrack._session import define_metric, finish, init, log
+    from nbtrack._session import define_metric, finish, init, log, login
     from nbtrack._summary import SummaryView
     from nbtrack.settings import Settings
 
@@ -39,8 +39,17 @@ _HOMES = {
     "finish": "nbtrack._session",
     "init": "nbtrack._session",
     "log": "nbtrack._session",
+    "login": "nbtrack._session",
     "runs": "nbtrack._read.here",
 }
+
+_OF_WANDB = frozenset(
+    {
+        *("Artifact", "Audio", "Histogram", "Html", "Image", "Molecule", "Object3D"),
+        *("Plotly", "Table", "Video", "agent", "alert", "log_artifact", "plot"),
+        *("save", "sweep", "unwatch", "use_artifact", "watch"),
+    }
+)
 
 __all__ = [
     "Api",
@@ -53,6 +62,7 @@ __all__ = [
     "finish",
     "init",
     "log",
+    "login",
     "runs",
 ]
 
@@ -70,6 +80,8 @@ def __getattr__(name: str) -> Any:
             return _session.current()
         return getattr(_session.require(name), name)
     msg = f"module 'nbtrack' has no attribute {name!r}"
+    if name in _OF_WANDB:
+        msg += ": this part of W&B is not in this version of nbtrack"
     raise AttributeError(msg)
 
 

@@ -116,6 +116,13 @@ def _record_cells(run: Run, directory: RunDir, recorder: CellRecorder) -> None:
                 in_user_call=False,
             )
 
+    def let_go() -> None:
+        """Keep listening to the end of the cell that ends the run, and no longer."""
+        recorder.run_closed(run.id, in_vain=run.step == step_before)
+        recorder.listeners.remove(note_step)
+        recorder.listeners.remove(write)
+        recorder.last_words.append(write)
+
     def write_notebook() -> None:
         about = {"run": run.id, "name": run.name, "project": run.project}
         text = to_notebook(read_cells(path), run=about)
@@ -124,21 +131,17 @@ def _record_cells(run: Run, directory: RunDir, recorder: CellRecorder) -> None:
     recorder.run_opened(run.id)
     for cell in recorder.cells:
         write(cell)
+    step_before = -1  # the current cell, which opens the run
+
+    def note_step(cell: Cell) -> None:
+        nonlocal step_before
+        if cell.ended is None:
+            step_before = run.step
+
+    recorder.listeners.append(note_step)
     recorder.listeners.append(write)
-    run.at_finish(
-        "record the end of this cell",
-        lambda: _let_go_after_cell(recorder, run.id, write),
-    )
+    run.at_finish("record the end of this cell", let_go)
     run.at_finish("write code/notebook.ipynb", write_notebook)
-
-
-def _let_go_after_cell(
-    recorder: CellRecorder, run_id: str, write: Callable[[Cell], None]
-) -> None:
-    """Keep listening to the end of the cell that calls ``finish``, and no longer."""
-    recorder.run_closed(run_id)
-    recorder.listeners.remove(write)
-    recorder.last_words.append(write)
 
 
 # -- view ----------------------------------------------------------------------------

@@ -132,8 +132,10 @@ class Run:
             self.faults.add(
                 "late-step",
                 f"log(step={step}) came after step {placed.step}: a row cannot be "
-                f"written to the past, so its values are at step {placed.step}. "
-                "Log with rising steps, or log the step as a metric and use "
+                f"written to the past, so its values are at step {placed.step}, in "
+                "the place of those that are there under the same names. To train "
+                "anew, start a new run: run the cell with nbtrack.init() again. Else "
+                "log with rising steps, or log the step as a metric and use "
                 "define_metric(…, step_metric=…)",
             )
 

@@ -56,6 +56,8 @@ _KEYWORDS: Final = (
     *("view", "total_steps", "strict"),
 )
 
+_CONFIG_HINT: Final = " Hyperparameters go into config={…}."
+
 _lock = threading.RLock()
 _open_runs: list[Run] = []
 _current: Run | None = None
@@ -133,7 +135,7 @@ def init(
     )
     for keyword in others:
         if keyword not in _IGNORED:
-            raise errors.UnknownOptionError("init", keyword, _KEYWORDS)
+            raise errors.UnknownOptionError("init()", keyword, _KEYWORDS, _CONFIG_HINT)
     meant = {
         "name": name and check_name(name),
         "tags": as_tags(tags),
@@ -143,17 +145,29 @@ def init(
         "total_steps": total_steps,
     }
     given = normalise(read_config(config))
-    mode = _resume_mode(resume)
     _check_id(id)
+    asked = {"project": project, "id": id, "config": config, **meant}
     with _lock:
         if options.mode == "disabled":
             from nbtrack._disabled import DisabledRun
 
             _make_current(DisabledRun(options.project, meant, given))
-        elif (previous := _previous(reinit, options)) is not None:
-            return previous
+            return require("init")
+        how = _reinit(reinit)
+        if how == "return_previous":
+            _say_ignored(options, [name for name, value in asked.items() if value])
+            return require("init")
+        # Before the open run is ended: a call that is refused changes nothing.
+        root = Path(options.dir).expanduser().absolute()
+        found = _find(root, options.project, id, _resume_mode(resume))
+        if how == "finish_previous":
+            ended = require("init")
+            _say(options, f"finished {ended.name} to start a new run")
+            ended.finish()
+        if found is not None:
+            _make_current(_resume(options, found, meant, given))
         else:
-            _make_current(_start(options, id, mode, meant, given))
+            _make_current(_new_run(options, root, id, meant, given))
         return require("init")
 
 
@@ -177,29 +191,29 @@ def _resume_mode(resume: str | bool | None) -> str:
     return resume or "never"
 
 
-def _previous(reinit: str | bool | None, options: settings.Settings) -> Run | None:
-    """Finish or give back the run that is still open, as ``reinit`` asks."""
-    if isinstance(reinit, bool):
-        reinit = "finish_previous" if reinit else "return_previous"
-    if reinit not in (None, *_REINIT):
-        raise errors.SettingError("reinit", reinit, _REINIT)
+def _reinit(asked: str | bool | None) -> str:
+    """Say what happens to the run that is still open: "create_new" if there is none."""
+    if isinstance(asked, bool):
+        asked = "finish_previous" if asked else "return_previous"
+    if asked not in (None, *_REINIT):
+        raise errors.SettingError("reinit", asked, _REINIT)
     if _current is None or not _current.is_open:
-        return None
-    in_notebook = _notebook.shell() is not None
-    if reinit in (None, "default"):
-        reinit = "finish_previous" if in_notebook else "return_previous"
-    if reinit == "create_new":
-        return None
-    if reinit == "return_previous":
-        _say(
-            options,
-            f"run {_current.name} is still open and goes on; "
-            'reinit="create_new" starts another',
-        )
-        return _current
-    _say(options, f"finished {_current.name} to start a new run")
-    _current.finish()
-    return None
+        return "create_new"
+    if asked in (None, "default"):
+        in_notebook = _notebook.shell() is not None
+        return "finish_previous" if in_notebook else "return_previous"
+    return str(asked)
+
+
+def _say_ignored(options: settings.Settings, names: list[str]) -> None:
+    ignored = ", ".join(f"{name}=" for name in names)
+    _say(
+        options,
+        f"run {require('init').name} is still open, so init() gives it back"
+        + (f" and ignores {ignored}" if ignored else "")
+        + '. Call run.finish() first, or pass reinit="finish_previous", to start a '
+        "new run",
+    )
 
 
 def _check_id(run_id: object) -> None:
@@ -210,23 +224,15 @@ def _check_id(run_id: object) -> None:
         raise ValueError(msg)
 
 
-def _start(
+def _resume(
     options: settings.Settings,
-    run_id: str | None,
-    resume: str,
+    found: RunDir,
     meant: dict[str, Any],
     config: dict[str, Any],
 ) -> Run:
-    root = (
-        Path(options.dir).expanduser().absolute()
-    )  # the user may change directory meanwhile
-    found = _find(root, options.project, run_id, resume)
-    if found is None:
-        return _new_run(options, root, run_id or rundir.new_run_id(), meant, config)
-    from nbtrack._resume import resumed
+    from nbtrack._resume import resumed  # loads pyarrow
 
-    state = resumed(found, meant, config)
-    return _assemble(options, found, **state)
+    return _assemble(options, found, **resumed(found, meant, config))
 
 
 def _find(root: Path, project: str, run_id: str | None, resume: str) -> RunDir | None:
@@ -263,15 +269,15 @@ def _documents(place: Path) -> Iterable[tuple[RunDir, dict[str, Any]]]:
 def _new_run(
     options: settings.Settings,
     root: Path,
-    run_id: str,
+    run_id: str | None,
     meant: dict[str, Any],
     config: dict[str, Any],
 ) -> Run:
-    run = rundir.claim(root, options.project, run_id)
+    run = rundir.claim(root, options.project, run_id or rundir.new_run_id())
     number = sum(1 for _ in rundir.list_runs(run.path.parent))
     document = {
         **meant,
-        "id": run_id,
+        "id": run.run_id,
         "name": meant["name"] or new_name(number),
         "project": options.project,
         "format": rundir.FORMAT,
@@ -328,7 +334,7 @@ def _say_ending(
 ) -> None:
     """Say what was recorded where there is no board, and what was lost anywhere."""
     lost = journal.lost + journal.waiting
-    told = f"{run.name} {run.state}, {_steps(run)}, in {_notebook.shown(run.dir)}"
+    told = f"{run.name} {run.state}, {_reached(run)}, in {_notebook.shown(run.dir)}"
     if lost:
         told += f"; {lost} records could not be written and are lost"
     if len(run.faults):
@@ -346,11 +352,9 @@ def _compact(directory: RunDir) -> None:
     compact(directory)
 
 
-def _steps(run: Run) -> str:
+def _reached(run: Run) -> str:
     last = run.following.last_step
-    if last is None:
-        return "no rows"
-    return "1 step" if last == 0 else f"{last + 1} steps"
+    return "no rows" if last is None else f"last step {last}"
 
 
 def _user() -> str:
@@ -364,7 +368,14 @@ def _user() -> str:
 
 def _say(options: settings.Settings, message: str) -> None:
     if not options.quiet and options.view != "off":
-        print(f"nbtrack: {message}", file=sys.stderr)  # noqa: T201  (its one voice)
+        # Plain news in a notebook; not in the way of a script's own output.
+        where = sys.stderr if _notebook.shell() is None else sys.stdout
+        print(f"nbtrack: {message}", file=where)
+
+
+def login(*_: object, **__: object) -> bool:
+    """Do nothing, successfully: there is no account. For code written for W&B."""
+    return True
 
 
 # -- the current run -----------------------------------------------------------------

@@ -84,9 +84,14 @@ class RunNotFoundError(NbtrackError, LookupError):
     def __init__(self, path: str, root: Path, known: Iterable[str] = ()) -> None:
         self.path, self.root = path, root
         hint = _did_you_mean(path, known)
+        what = (
+            f"No run or project {path!r} under {root}.{hint}"
+            if path
+            else (f"Nothing was named, or there are no runs under {root}.")
+        )
         super().__init__(
-            f"No run or project {path!r} under {root}.{hint} "
-            'A path is "project/run-id"; nbtrack.Api().projects() lists the projects.'
+            f'{what} A path is "project/run-id", with the id and not the name; '
+            "nbtrack.Api().projects() lists the projects, nbtrack.runs() the runs."
         )
 
 
@@ -133,10 +138,12 @@ class SettingError(NbtrackError, ValueError):
 class UnknownOptionError(NbtrackError, TypeError):
     """A keyword that neither nbtrack nor W&B knows."""
 
-    def __init__(self, call: str, name: str, known: Iterable[str]) -> None:
+    def __init__(
+        self, call: str, name: str, known: Iterable[str], advice: str = ""
+    ) -> None:
         self.call, self.name = call, name
-        hint = _did_you_mean(name, known)
-        super().__init__(f"{call}() has no keyword {name!r}.{hint}")
+        hint = _did_you_mean(name, known) or advice
+        super().__init__(f"{call} knows no {name!r}.{hint}")
 
 
 class StorageError(NbtrackError, OSError):

@@ -96,9 +96,16 @@ class CellRecorder:
             if cell is not None:
                 cell.runs.append(run_id)
 
-    def run_closed(self, run_id: str) -> None:
-        """Note that later cells are not this run's."""
+    def run_closed(self, run_id: str, *, in_vain: bool) -> None:
+        """Note that later cells are not this run's.
+
+        Nor is the current one, when nothing was logged in it (``in_vain``): it only
+        ended the run, for instance by starting the next.
+        """
         self._open_runs.remove(run_id)
+        for cell in self._running:
+            if cell is not None and in_vain and run_id in cell.runs:
+                cell.runs.remove(run_id)
 
     def started(self, info: Any) -> None:
         """Take IPython's pre_run_cell."""

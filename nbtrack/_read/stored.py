@@ -358,6 +358,15 @@ class StoredRun:
             "summary": self.summary if with_summary else {},
         }
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StoredRun) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> Path:
+        return self._directory.path.resolve()
+
     def __repr__(self) -> str:
         return f"<Run {self.name} ({self.state}) {self.dir}>"
 

@@ -63,14 +63,18 @@ def runs_table_html(
     chosen = choose_columns(ordered, columns)
     tagged = any(row.tags for row in rows)
     numeric = _numeric(ordered, chosen)
-    titles = ["state", "name", "id", "created", "duration", *["tags"][: int(tagged)]]
+    mixed = len({row.project for row in rows}) > 1
+    titles = ["state", *["project"][: int(mixed)], "name", "id", "created", "duration"]
+    titles += ["tags"][: int(tagged)]
     head = [cell(title, head=True, right=title == "duration") for title in titles]
     head += [
         cell(html.one_line(key, 40), head=True, right=(kind, key) in numeric)
         for kind, key in _keys(chosen)
     ]
     body = (
-        html.table_row(_cells(row, chosen, numeric, tagged=tagged), zebra=i % 2 == 1)
+        html.table_row(
+            _cells(row, chosen, numeric, tagged=tagged, mixed=mixed), zebra=i % 2 == 1
+        )
         for i, row in enumerate(ordered[:limit])
     )
     table = html.data_table(html.table_row(head), body)
@@ -89,11 +93,13 @@ def runs_table_text(
         return "no runs yet"
     ordered = newest_first(rows) if reorder else list(rows)
     chosen = choose_columns(ordered, columns)
-    lines = [["state", "name", "id", "created", "duration"]]
+    mixed = len({row.project for row in rows}) > 1
+    lines = [["state", *["project"][: int(mixed)], "name", "id", "created", "duration"]]
     lines[0] += [key for _, key in _keys(chosen)]
     for row in ordered[:limit]:
+        who = [row.project, row.name] if mixed else [row.name]
         values = [cell_text(_value(row, *key)) for key in _keys(chosen)]
-        lines.append([row.state, row.name, row.run_id, _when(row), _took(row), *values])
+        lines.append([row.state, *who, row.run_id, _when(row), _took(row), *values])
     cut = [[html.clean(html.one_line(text, 24)) for text in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
     padded = [
@@ -196,9 +202,12 @@ def _cells(
     numeric: frozenset[tuple[str, str]],
     *,
     tagged: bool,
+    mixed: bool,
 ) -> list[Safe]:
+    project = [cell(html.one_line(row.project, 40))] if mixed else []
     cells = [
         cell(html.state_mark(row.state)),
+        *project,
         cell(
             html.el(
                 "b",

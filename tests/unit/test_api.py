@@ -197,8 +197,23 @@ def test_compare_takes_what_people_have_at_hand(three):
         ([one, [two, three_]],),
     ):
         assert [r.name for r in nbtrack.compare(*what).runs] == ["one", "two", "three"]
-    with pytest.raises(errors.RunNotFoundError):
+    assert len(nbtrack.compare(one, one.path, one.id).runs) == 1, "each once"
+    with pytest.raises(errors.RunNotFoundError, match="Nothing was named"):
         nbtrack.compare()
+
+
+def test_the_table_of_all_runs_names_their_projects():
+    make(project="p")
+    make(project="q")
+    assert repr(nbtrack.runs()).split()[:2] == ["state", "project"]
+    assert "project" in nbtrack.runs()._repr_mimebundle_()["text/html"]
+    assert "project" not in repr(nbtrack.runs("p"))
+
+
+def test_code_for_wandb_meets_what_is_there_and_what_is_not():
+    assert nbtrack.login(key="anything")
+    with pytest.raises(AttributeError, match="not in this version"):
+        nbtrack.Image  # noqa: B018
 
 
 @pytest.mark.usefixtures("three")

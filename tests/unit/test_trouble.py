@@ -341,8 +341,22 @@ def test_init_that_is_refused_leaves_the_open_run_alone():
     with pytest.raises(ValueError, match="1 to 64"):
         nbtrack.init(project="p", id="no good", reinit="finish_previous")
     with pytest.raises(ValueError, match="needs to know which run"):
-        nbtrack.init(project="p", resume="must", reinit="create_new")
+        nbtrack.init(project="p", resume="must", reinit="finish_previous")
+    with pytest.raises(errors.RunExistsError):
+        nbtrack.init(project="p", id=run.id, reinit="finish_previous")
+    with pytest.raises(errors.RunNotFoundError):
+        nbtrack.init(project="p", id="no-such", resume="must", reinit="finish_previous")
     assert run.is_open
+
+
+def test_a_script_is_told_what_an_open_run_ignores(monkeypatch, capsys):
+    monkeypatch.delenv("NBTRACK_QUIET")
+    run = nbtrack.init(project="p", config={"lr": 1})
+    assert nbtrack.init(project="q", config={"lr": 2}) is run
+    said = capsys.readouterr().err
+    assert "ignores project=, config=" in said
+    assert 'reinit="finish_previous"' in said
+    assert run.config.lr == 1
 
 
 def test_notes_can_be_taken_back():
