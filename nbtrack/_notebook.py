@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _MAX_CONFIG: Final = 40  # entries of the config on a run's card
 
+_END_S: Final = (
+    2.0  # for catching up at the end of a cell; finish() takes what it needs
+)
 _PULL_S: Final = 0.025  # of each tenth of a second, for reading what was logged
 
 _recorder: CellRecorder | None = None
@@ -166,18 +169,23 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
     from nbtrack._view.live import LiveView
 
     view = LiveView(
-        board, pull=lambda: following.catch_up(_PULL_S), on_fault=_reporter(run)
+        board,
+        pull=lambda: following.catch_up(_PULL_S),
+        on_fault=_reporter(run),
+        picture=board_bundle,
     )
 
     def hear(cell: Cell) -> None:
         if cell.ended is None:
             view.cell_started()
         else:
+            following.catch_up(_END_S)
             view.cell_ended(ok=cell.outcome == "ok")
 
     def close() -> None:
         recorder.listeners.remove(hear)
-        view.close(bundle())
+        following.catch_up()
+        view.close()
 
     run.at_display(lambda: view.show() if run.is_open else _publish(bundle()))
     recorder.listeners.append(hear)

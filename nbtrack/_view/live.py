@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from dataclasses import replace
 from threading import Event, RLock, Thread, current_thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbtrack._view.board import Board
+    from nbtrack._view.spec import BoardSpec
 
 _FASTEST_S = 0.1  # between two frames
 _SLOWEST_S = 1.0
@@ -44,6 +46,8 @@ class LiveView:
         of a cell from the main thread, never from two at once.
     on_fault
         Told what was being done and what was raised.
+    picture
+        Gives the lasting output that a board leaves behind.
     """
 
     def __init__(
@@ -52,10 +56,12 @@ class LiveView:
         *,
         pull: Callable[[], None],
         on_fault: Callable[[str, BaseException], None],
+        picture: Callable[[BoardSpec], Mapping[str, str]],
     ) -> None:
         self._board = board
         self._pull = pull
         self._on_fault = on_fault
+        self._picture = picture
         self._cursor = wire.Cursor()
         # Held while something is pulled, sent or displayed: those keep their order.
         self._lock = RLock()
@@ -70,6 +76,8 @@ class LiveView:
         self._rows_before = 0  # that cell
         self._pinned: list[str] = []  # displays that were asked for
         self._moving: str | None = None  # the display that follows the logging cell
+        self._frozen: BoardSpec | None = None  # what it shows since its cell ended
+        self._past: dict[str, BoardSpec] = {}  # pictures under cells that logged before
         self._is_heard = False  # the browser has said that it listens
         self._key_due_s = 0.0
         self._key_wait_s = _FIRST_KEY_FRAME_S
@@ -90,7 +98,7 @@ class LiveView:
         """Show what the cell logged, should the thread not have come to it."""
         self._guard("show the cell's rows", self._end_cell)
 
-    def close(self, bundle: Mapping[str, str]) -> None:
+    def close(self) -> None:
         """Put a lasting picture in the place of the live boards and let go of all."""
         self._wake.set()
         with self._lock:
@@ -101,7 +109,7 @@ class LiveView:
         if self._thread is not None and self._thread is not current_thread():
             self._thread.join(_JOIN_S)
         self._guard("send the last points", self._tick)
-        self._guard("leave the final picture", lambda: self._replace(dict(bundle)))
+        self._guard("leave the final picture", self._replace)
         self._guard("close the widget", self._close_widget)
 
     def _show(self) -> None:
@@ -132,8 +140,15 @@ class LiveView:
             if not self._closed:
                 self._pull()
                 self._follow(None)
+                if self._moving is not None and self._is_shown_here:
+                    self._freeze(self._moving)
             self._cell = None
         self._wake.set()
+
+    def _freeze(self, display_id: str) -> None:
+        """Leave a picture: the notebook may be saved now, and its kernel be gone."""
+        self._frozen = self._board.spec()
+        displays.publish(dict(self._picture(self._frozen)), replacing=display_id)
 
     def _start(self) -> None:
         if self._thread is None:
@@ -164,8 +179,9 @@ class LiveView:
             self._pull()
             if self._cell is not None and not self._closed:
                 self._follow(self._cell)
-            if self._widget is None:
-                return  # nobody looks yet
+            is_live = self._pinned or (self._moving and self._frozen is None)
+            if self._widget is None or not is_live:
+                return  # nobody looks
             is_key = self._is_key_due()
             frame = self._board.frame(self._cursor, key=is_key)
             if frame is not None:
@@ -203,10 +219,18 @@ class LiveView:
         else:
             display_id = context.run(self._publish_live)
         self._is_shown_here = True
-        if self._moving is not None:
+        self._leave_behind()
+        self._moving, self._frozen = display_id, None
+
+    def _leave_behind(self) -> None:
+        """Keep the picture under the cell that logged before, or point to the new."""
+        if self._moving is None:
+            return
+        if self._frozen is not None and self._frozen.sections:
+            self._past[self._moving] = self._frozen
+        else:
             moved = displays.moved_bundle(self._board.card().name)
             displays.publish(moved, replacing=self._moving)
-        self._moving = display_id
 
     def _publish_live(self) -> str:
         if self._widget is None:
@@ -215,20 +239,24 @@ class LiveView:
         name = self._board.card().name
         return displays.publish(displays.live_bundle(self._widget.model_id, name))
 
-    def _replace(self, bundle: displays.Bundle) -> None:
+    def _replace(self) -> None:
         with self._lock:
+            spec = self._board.spec()
+            bundle: displays.Bundle = dict(self._picture(spec))
             ids = [*self._pinned, *([self._moving] if self._moving else [])]
             is_new = self._cell is not None and not self._is_shown_here
             if is_new and self._board.rows != self._rows_before:
                 # Too quick for the thread: the picture goes under this cell.
-                if self._moving:
-                    ids.remove(self._moving)
-                    moved = displays.moved_bundle(self._board.card().name)
-                    displays.publish(moved, replacing=self._moving)
+                self._leave_behind()
+                ids = list(self._pinned)
                 displays.publish(bundle)
             for display_id in ids:
                 displays.publish(bundle, replacing=display_id)
+            for display_id, past in self._past.items():
+                ended = replace(past, card=replace(past.card, state=spec.card.state))
+                displays.publish(dict(self._picture(ended)), replacing=display_id)
             self._pinned, self._moving = [], None
+            self._past.clear()
 
     def _close_widget(self) -> None:
         widget, self._widget = self._widget, None

@@ -22,6 +22,7 @@ LOOP = """for step in range({steps}):
     time.sleep(0.01)"""
 FINISH = "run.finish()"
 
+PICTURES = "[...document.querySelectorAll('.jp-OutputArea img')]"
 DRAWN = "document.querySelector('.nbt-plot .main-svg')"
 
 
@@ -34,6 +35,12 @@ def points(nb: Notebook, key: str, view: int) -> list[list[float]]:
     return [list(nb.ask(f"Array.from({data}.{axis})")) for axis in "xy"]
 
 
+def scroll_to_board(nb: Notebook) -> None:
+    """Bring a live board into view: charts out of it are not drawn."""
+    nb.until("document.querySelector('.nbtrack .nbt-plot')")
+    nb.ask("document.querySelector('.nbtrack').scrollIntoView()")
+
+
 def test_charts_move_while_the_cell_is_busy(open_notebook: Open) -> None:
     nb = open_notebook("moves", cells("otter", 600, FINISH))
     nb.run(0)
@@ -44,7 +51,7 @@ def test_charts_move_while_the_cell_is_busy(open_notebook: Open) -> None:
     nb.until(f"{nb.x_end('train/loss')} > {first + 20}")
     assert nb.ask(nb.busy(2)), "the cell was already over"
     nb.until(nb.done(2))
-    nb.until(f"{nb.x_end('train/loss')} === 599")
+    nb.until(f"{PICTURES}.length === 3")  # live, then static
     assert "charts are under the cell that logs" in nb.outputs(1)
     nb.run(3)
     assert nb.errors == []
@@ -56,11 +63,15 @@ def test_running_the_cell_again_gives_a_board_under_it_again(
     nb = open_notebook("again", cells("otter", 30, LOOP.format(steps=30), FINISH))
     for cell in (0, 1, 2, 3, 2):
         nb.run(cell)
-    nb.until("document.querySelectorAll('.nbtrack').length === 1")
+    nb.until(f"{PICTURES}.length === 6")  # one board each
     assert "train" in nb.outputs(2)
-    assert "charts are under the cell that logs" in nb.outputs(3)
-    nb.until(f"{nb.x_end('train/loss')} === 89")
+    assert "train" in nb.outputs(3)
+    assert "step 89" in nb.outputs(2), "it was run last"
+    assert "step 59" in nb.outputs(3)
     nb.run(4)
+    nb.until("!document.querySelector('.nbtrack')")
+    assert "finished" in nb.outputs(2)
+    assert "finished" in nb.outputs(3)
     assert nb.errors == []
 
 
@@ -68,24 +79,20 @@ def test_a_quick_cell_has_its_board_too(open_notebook: Open) -> None:
     nb = open_notebook("quick", [*cells()[:2], "run.log({'a': 1}); run.log({'a': 2})"])
     for cell in range(3):
         nb.run(cell)
-    nb.until(f"{nb.x_end('a')} === 1")
-    assert "a" in nb.outputs(2)
+    nb.until(f"{PICTURES}.length === 1")
+    assert "step 1" in nb.outputs(2)
 
 
 def test_two_views_show_the_same(open_notebook: Open) -> None:
-    again = """from ipywidgets.widgets import widget
-[board] = [w for w in widget._instances.values() if hasattr(w, "snapshot")]
-view = {"version_major": 2, "version_minor": 0, "model_id": board.model_id}
-display({"application/vnd.jupyter.widget-view+json": view}, raw=True)"""
-    nb = open_notebook("twice", cells("otter", 50, again, FINISH))
-    for cell in range(4):
+    nb = open_notebook("twice", cells("otter", 50, "run", "run", FINISH))
+    for cell in range(5):
         nb.run(cell)
     nb.until("document.querySelectorAll('.nbtrack').length === 2")
     for view in (1, 0):  # what is out of sight is not drawn
         nb.ask(f"{nb.chart('train/loss', view)}.scrollIntoView()")
         nb.until(f"{nb.x_end('train/loss', view)} === 49")
     assert points(nb, "train/loss", 0) == points(nb, "train/loss", 1)
-    nb.run(4)
+    nb.run(5)
     nb.until("document.querySelectorAll('.nbtrack').length === 0")
 
 
@@ -95,32 +102,50 @@ display({"application/vnd.jupyter.widget-view+json": view}, raw=True)"""
 def test_what_comes_from_a_run_is_text(open_notebook: Open, name: str) -> None:
     dialogs: list[str] = []
     hostile = f"run.log({{'<b>x/' + {name!r}: 1, 'note': {name!r}}})"
-    nb = open_notebook("hostile", [*cells(name)[:2], hostile, FINISH])
+    nb = open_notebook("hostile", [*cells(name)[:2], hostile, "run", FINISH])
     nb.page.on(
         "dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss())
     )
-    for cell in range(3):
+    for cell in range(4):
         nb.run(cell)
+    scroll_to_board(nb)
     nb.until(DRAWN)
     assert nb.ask("document.querySelector('.nbt-name').textContent") == name
     assert nb.ask("document.querySelector('.nbt-title').textContent") == name
     assert nb.ask("document.querySelector('.nbtrack :is(img, script, b)')") is None
-    nb.run(3)
+    nb.run(4)
     nb.until("!document.querySelector('.nbtrack')")
     assert nb.ask("document.querySelector('.jp-OutputArea script')") is None
     assert dialogs == []
 
 
 def test_a_reloaded_page_has_the_full_picture(open_notebook: Open) -> None:
-    nb = open_notebook("reloaded", cells("otter", 60, FINISH))
-    for cell in range(3):
+    nb = open_notebook("reloaded", cells("otter", 60, "run", FINISH))
+    for cell in range(4):
         nb.run(cell)
+    scroll_to_board(nb)
     nb.until(f"{nb.x_end('train/loss')} === 59")
     before = points(nb, "train/loss", 0)
     nb.save()
     nb.page.reload()
+    scroll_to_board(nb)
     nb.until(f"{nb.x_end('train/loss')} === 59")
     assert points(nb, "train/loss", 0) == before
+
+
+def test_a_run_that_nobody_finished_has_its_pictures_in_the_saved_notebook(
+    open_notebook: Open, lab: Lab
+) -> None:
+    nb = open_notebook("forgotten", cells("otter", 40))
+    for cell in range(3):
+        nb.run(cell)
+    nb.until(f"{PICTURES}.length === 3")
+    nb.save()
+    nb.command("notebook:shutdown-kernel")
+    assert "widget-view" not in (lab.root / "forgotten.ipynb").read_text()
+    reader = open_notebook("forgotten.ipynb", has_kernel=False)
+    reader.until(f"{PICTURES}.length === 3")
+    reader.until(f"{PICTURES}.every(i => i.complete && i.naturalWidth > 0)")
 
 
 def test_after_the_run_the_pictures_stay(open_notebook: Open, lab: Lab) -> None:

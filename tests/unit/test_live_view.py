@@ -14,8 +14,6 @@ from nbtrack._view.board import Board
 from nbtrack._view.live import LiveView
 from nbtrack._view.spec import Card
 
-BUNDLE = {"text/html": "<p>done</p>", "text/plain": "done"}
-
 
 @dataclass
 class Page:
@@ -50,14 +48,21 @@ class Page:
         rows, self.rows = self.rows, []
         self.board.feed([SimpleNamespace(kind="row", step=s, data=d) for s, d in rows])
 
+    def picture(self, spec: Any) -> dict[str, str]:
+        charts = sum(len(section.charts) for section in spec.sections)
+        return {"text/html": "", "text/plain": f"{charts} charts, {spec.card.state}"}
+
     def __post_init__(self) -> None:
         rules = SimpleNamespace(step_metric=lambda _: None, hidden=lambda _: False)
         summary = SimpleNamespace(as_dict=dict)
-        self.board = Board(lambda: Card("otter", "id", "p", "running"), rules, summary)
+        self.state = "running"
+        facts = lambda: Card("otter", "id", "p", self.state)  # noqa: E731
+        self.board = Board(facts, rules, summary)
         self.view = LiveView(
             self.board,
             pull=self.pull,
             on_fault=lambda *fault: self.faults.append(fault),
+            picture=self.picture,
         )
 
 
@@ -80,34 +85,59 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Page:
 
 
 def test_the_board_follows_the_cell_that_logs(page: Page) -> None:
-    page.view.show()
     page.view.cell_started()
-    page.view.cell_ended(ok=True)
+    page.view.show()
     assert page.shown == {"d0": "live"}
+    page.view.cell_ended(ok=True)
+    assert page.shown == {"d0": "0 charts, running"}, "a saved notebook has no widget"
     page.view.cell_started()
     page.rows = [(0, {"a": 1})]
     page.view._tick()
     moved = "otter · charts are under the cell that logs"
     assert page.shown == {"d0": moved, "d1": "live"}
+    page.view.cell_ended(ok=False)
+    assert page.shown == {"d0": moved, "d1": "1 charts, running"}
+    page.view.cell_started()
+    page.rows = [(1, {"a": 1, "b": 2})]
     page.view.cell_ended(ok=True)
     page.view.cell_started()
-    page.rows = [(1, {"a": 1})]
-    page.view.cell_ended(ok=False)
-    page.view.close(BUNDLE)
-    assert page.shown == {"d0": moved, "d1": moved, "d2": "done"}
+    page.view.cell_ended(ok=True)
+    page.state = "finished"
+    page.view.close()
+    assert page.shown == {
+        "d0": moved,
+        "d1": "1 charts, finished",
+        "d2": "2 charts, finished",
+    }
     assert page.faults == []
 
 
-def test_further_views_stay_and_are_frozen_as_well(page: Page) -> None:
-    page.view.show()
-    page.view.show()
+def test_a_board_that_was_asked_for_stays_live_until_the_run_ends(page: Page) -> None:
     page.view.cell_started()
+    page.view.show()
+    page.view.cell_ended(ok=True)
+    page.view.cell_started()
+    page.view.show()
     page.rows = [(0, {"a": 1})]
     page.view.cell_ended(ok=True)
-    page.view.close(BUNDLE)
-    page.view.close(BUNDLE)
-    assert list(page.shown.values())[1:] == ["done", "done"]
+    assert page.shown["d1"] == "live"
+    page.view._tick()
+    assert page.sent, "its frames go on"
+    page.view.close()
+    page.view.close()
+    assert page.shown["d1"] == "1 charts, running"
     assert not page.is_open
+
+
+def test_nothing_is_sent_to_a_board_that_is_a_picture(page: Page) -> None:
+    page.view.cell_started()
+    page.view.show()
+    page.rows = [(0, {"a": 1})]
+    page.view.cell_ended(ok=True)
+    page.sent.clear()
+    page.rows = [(1, {"a": 1})]
+    page.view._tick()
+    assert page.sent == []
 
 
 def test_key_frames_are_repeated_until_the_browser_is_heard(
@@ -139,7 +169,7 @@ def test_faults_are_reported_and_never_raised(page: Page) -> None:
     page.view.cell_ended(ok=True)
     page.hear({"v": 1, "kind": "error", "message": "plotly failed"})
     page.hear("nonsense")
-    page.view.close(BUNDLE)
+    page.view.close()
     said = [f"{what}: {error}" for what, error in page.faults]
     assert said == [
         "follow the cell: [Errno 5] the disk is gone",
@@ -148,7 +178,7 @@ def test_faults_are_reported_and_never_raised(page: Page) -> None:
         "hear the browser: a message that nbtrack does not know: 'nonsense'",
         "send the last points: [Errno 5] the disk is gone",
     ]
-    assert page.shown == {"d0": "done"}
+    assert page.shown == {"d0": "0 charts, running"}
 
 
 def test_without_plotly_the_board_says_so(
@@ -172,6 +202,6 @@ def test_the_thread_ends_with_the_run(
     monkeypatch.setattr(widgets, "prepare", lambda: None)
     page.view.cell_started()
     names = [thread.name for thread in threading.enumerate()]
-    page.view.close(BUNDLE)
+    page.view.close()
     assert "nbtrack-view" in names
     assert "nbtrack-view" not in [thread.name for thread in threading.enumerate()]
