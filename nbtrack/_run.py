@@ -124,7 +124,8 @@ class Run:
                 self._check_open("log")
             return
         self._check_open("log")
-        check_mapping(data)
+        if type(data) is not dict or not self._checked.issuperset(data):
+            check_mapping(data)
         with self._journal.lock:
             placed = self._place(step, commit)
             self._log_any(data, placed.step)
