@@ -180,7 +180,7 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
             view.cell_started()
         else:
             following.catch_up(_END_S)
-            view.cell_ended(ok=cell.outcome == "ok")
+            view.cell_ended()
 
     def close() -> None:
         recorder.listeners.remove(hear)

@@ -42,8 +42,3 @@ def overlay(runs: Sequence[Mapping[str, XY]]) -> list[Overlay]:
         )
         for key in keys
     ]
-
-
-def shared_keys(runs: Sequence[Mapping[str, object]]) -> list[str]:
-    """Give the metrics that every run has, in the first run's order."""
-    return [key for key in runs[0] if all(key in run for run in runs)] if runs else []

@@ -13,7 +13,7 @@ from nbtrack._store.alive import state_of
 from nbtrack.errors import SettingError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -157,7 +157,8 @@ class StoredRun:
                 return self._directory.read("summary.json")
             except StorageError:
                 pass  # its writer had no time; the journal knows as much
-        return self._fold(self._read()).as_dict()
+        history = self._read()
+        return _folded(_records(history), history.others).as_dict()
 
     @property
     def history_keys(self) -> list[str]:
@@ -297,13 +298,6 @@ class StoredRun:
         history.pieces += [(w, table.to_arrow()) for w, table in tables.items()]
         return history
 
-    def _fold(self, history: History) -> Summary:
-        summary = Summary(Rules())
-        everything = (*_records(history), *history.others)
-        for record in sorted(everything, key=lambda r: (r.writer, r.seq)):
-            summary.feed(record.kind, record.step, record.data)
-        return summary
-
     # -- view --------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
@@ -311,15 +305,16 @@ class StoredRun:
         from nbtrack._view.static_bundle import board_bundle
 
         history = self._read()
-        summary = self._fold(history)
-        board = Board(lambda: self._card(history), summary.rules, summary)
-        board.feed(list(_records(history)))
+        rows = list(_records(history))
+        summary = _folded(rows, history.others)
+        board = Board(lambda: self._card(history, rows), summary.rules, summary)
+        board.feed(rows)
         return board_bundle(board.spec())
 
-    def _card(self, history: History) -> Card:
+    def _card(self, history: History, rows: Sequence[Record]) -> Card:
         from nbtrack._view.spec import Card
 
-        steps = [r.step for r in _records(history) if r.step is not None]
+        steps = [row.step for row in rows if row.step is not None]
         config = flatten(self.config)
         return Card(
             name=self.name,
@@ -410,6 +405,14 @@ def _records(history: History) -> Iterator[Record]:
 
     for writer, table in history.pieces:
         yield from table_records(writer, table)
+
+
+def _folded(rows: Iterable[Record], others: Iterable[Record]) -> Summary:
+    """Fold records in the order in which they were appended."""
+    summary = Summary(Rules())
+    for record in sorted((*rows, *others), key=lambda r: (r.writer, r.seq)):
+        summary.feed(record.kind, record.step, record.data)
+    return summary
 
 
 def _damage(history: History) -> Iterator[str]:

@@ -157,7 +157,7 @@ class Journal:
             return False  # arrays and tensors raise what they like; the slow path asks
         line = b'%b,"%x"]\n' % (body, crc32(body))
         if self._is_troubled:
-            self._write_late(line)
+            self._write_in_turn(line)
             return True
         try:
             written = _write(self._fd, line)
@@ -179,12 +179,10 @@ class Journal:
             if self._fd < 0:
                 self._recover()
             us = self.elapsed_us()
-            line = encode(next(self._seq), us, place, data, extended)
-            self._keep(line)
-            self.retry()
+            self._write_in_turn(encode(next(self._seq), us, place, data, extended))
 
-    def _write_late(self, line: bytes) -> None:
-        """Write after trouble: the backlog first, each line on a line of its own."""
+    def _write_in_turn(self, line: bytes) -> None:
+        """Write after what waits, on a line of its own."""
         with self.lock:
             self._keep(line)
             self.retry()

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 #: Version of the run directory; FORMAT.md describes it.
 FORMAT: Final = 1
 
-#: Beside the runs of a project; may be deleted at any time.
-CACHE: Final = ".nbtrack-cache"
-
 _ID_LENGTH: Final = 8
 _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

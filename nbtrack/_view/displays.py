@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from uuid import uuid4
+
+from nbtrack._view import html
 
 Bundle = dict[str, object]
 
@@ -36,8 +37,8 @@ def live_bundle(model_id: str, name: str) -> Bundle:
 def moved_bundle(name: str) -> Bundle:
     """Give the line that stays where a board was before."""
     note = "charts are under the cell that logs"
+    name = html.one_line(name, 80)
     return {
-        "text/html": f'<div style="font-size:12px;opacity:.75;padding:2px 0">'
-        f"<strong>{escape(name)}</strong> · {note}</div>",
-        "text/plain": f"{name} · {note}",
+        "text/html": html.page(html.title(name), " ", html.muted(f"· {note}")),
+        "text/plain": html.clean(f"{name} · {note}"),
     }

@@ -94,7 +94,7 @@ class LiveView:
         """Note that a cell begins; to be called in it."""
         self._guard("follow the cell", self._start_cell)
 
-    def cell_ended(self, ok: bool) -> None:  # noqa: ARG002  (a failed cell's rows show as well)
+    def cell_ended(self) -> None:
         """Show what the cell logged, should the thread not have come to it."""
         self._guard("show the cell's rows", self._end_cell)
 

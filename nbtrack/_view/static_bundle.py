@@ -42,23 +42,6 @@ def board_bundle(spec: BoardSpec) -> dict[str, str]:
     }
 
 
-def card_line(card: Card) -> dict[str, str]:
-    """Give a run in one line, as a display bundle."""
-    aside = " · ".join([card.project, *_progress(card)])
-    return {
-        "text/html": html.page(
-            html.title(html.one_line(card.name, 80)),
-            " ",
-            html.state_mark(card.state),
-            " ",
-            muted(aside),
-        ),
-        "text/plain": html.clean(
-            html.one_line(f"{card.name}  {card.state} · {aside}", 200),
-        ),
-    }
-
-
 # --- the card ------------------------------------------------------------------
 
 

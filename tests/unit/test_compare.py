@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nbtrack._compare.code import CellDiff, DiffLine, diff_cells, diff_lines
 from nbtrack._compare.config import MISSING, diff_config, flatten, same
-from nbtrack._compare.curves import overlay, shared_keys
+from nbtrack._compare.curves import overlay
 
 CELLS = st.lists(
     st.lists(st.sampled_from(["x = 1", "x = 2", "", "y", "  z"]), max_size=6).map(
@@ -42,12 +42,10 @@ def test_a_metric_is_paired_over_the_runs_that_have_it():
         (0, [0], [1.0]),
         (1, [5], [6]),
     ]
-    assert shared_keys(runs) == ["a"]
 
 
 def test_nothing_to_overlay():
     assert overlay([]) == []
-    assert shared_keys([]) == []
 
 
 # --- config

@@ -88,20 +88,20 @@ def test_the_board_follows_the_cell_that_logs(page: Page) -> None:
     page.view.cell_started()
     page.view.show()
     assert page.shown == {"d0": "live"}
-    page.view.cell_ended(ok=True)
+    page.view.cell_ended()
     assert page.shown == {"d0": "0 charts, running"}, "a saved notebook has no widget"
     page.view.cell_started()
     page.rows = [(0, {"a": 1})]
     page.view._tick()
     moved = "otter · charts are under the cell that logs"
     assert page.shown == {"d0": moved, "d1": "live"}
-    page.view.cell_ended(ok=False)
+    page.view.cell_ended()
     assert page.shown == {"d0": moved, "d1": "1 charts, running"}
     page.view.cell_started()
     page.rows = [(1, {"a": 1, "b": 2})]
-    page.view.cell_ended(ok=True)
+    page.view.cell_ended()
     page.view.cell_started()
-    page.view.cell_ended(ok=True)
+    page.view.cell_ended()
     page.state = "finished"
     page.view.close()
     assert page.shown == {
@@ -115,11 +115,11 @@ def test_the_board_follows_the_cell_that_logs(page: Page) -> None:
 def test_a_board_that_was_asked_for_stays_live_until_the_run_ends(page: Page) -> None:
     page.view.cell_started()
     page.view.show()
-    page.view.cell_ended(ok=True)
+    page.view.cell_ended()
     page.view.cell_started()
     page.view.show()
     page.rows = [(0, {"a": 1})]
-    page.view.cell_ended(ok=True)
+    page.view.cell_ended()
     assert page.shown["d1"] == "live"
     page.view._tick()
     assert page.sent, "its frames go on"
@@ -133,7 +133,7 @@ def test_nothing_is_sent_to_a_board_that_is_a_picture(page: Page) -> None:
     page.view.cell_started()
     page.view.show()
     page.rows = [(0, {"a": 1})]
-    page.view.cell_ended(ok=True)
+    page.view.cell_ended()
     page.sent.clear()
     page.rows = [(1, {"a": 1})]
     page.view._tick()
@@ -166,7 +166,7 @@ def test_faults_are_reported_and_never_raised(page: Page) -> None:
     page.view.show()
     page.is_broken = True
     page.view.cell_started()
-    page.view.cell_ended(ok=True)
+    page.view.cell_ended()
     page.hear({"v": 1, "kind": "error", "message": "plotly failed"})
     page.hear("nonsense")
     page.view.close()

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbtrack._view import html
+from nbtrack._view.displays import moved_bundle
 from nbtrack._view.spec import BoardSpec, Card, Chart, Curve, Section, SummaryRow
-from nbtrack._view.static_bundle import board_bundle, card_line
+from nbtrack._view.static_bundle import board_bundle
 
 
 def card(**facts):
@@ -100,7 +101,7 @@ def test_what_comes_from_a_run_is_text_wherever_it_appears(evil):
     bundle = board_bundle(spec)
     audit = Audit(bundle["text/html"])
     assert " ".join(html.clean(evil).split())[:20] in audit.said
-    Audit(card_line(spec.card)["text/html"])
+    Audit(moved_bundle(evil)["text/html"])
     plain = bundle["text/plain"]
     plain.encode()
     assert "\x00" not in plain
@@ -169,8 +170,8 @@ def test_without_a_summary_the_terminal_shows_last_points():
 
 
 def test_one_line_is_one_line():
-    bundle = card_line(card(name="a\nb", step=3, elapsed_s=5))
-    assert bundle["text/plain"] == "a b finished · digits · step 3 · 5 s"
+    bundle = moved_bundle("a\nb")
+    assert bundle["text/plain"] == "a b · charts are under the cell that logs"
     Audit(bundle["text/html"])
 
 
