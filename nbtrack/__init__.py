@@ -16,12 +16,24 @@ from typing import TYPE_CHECKING, Any
 from nbtrack._version import __version__
 
 if TYPE_CHECKING:
+    from nbtrack._alerts import AlertLevel
     from nbtrack._config import Config
     from nbtrack._read.api import Api
     from nbtrack._read.here import compare, runs
     from nbtrack._run import Run
-    from nbtrack._session import define_metric, finish, init, log, login
+    from nbtrack._session import (
+        alert,
+        define_metric,
+        finish,
+        init,
+        log,
+        log_artifact,
+        login,
+        save,
+        use_artifact,
+    )
     from nbtrack._summary import SummaryView
+    from nbtrack._watch import watch
     from nbtrack.settings import Settings
 
     run: Run | None
@@ -30,40 +42,51 @@ if TYPE_CHECKING:
 
 #: Public name → the module that has it.
 _HOMES = {
+    "AlertLevel": "nbtrack._alerts",
     "Api": "nbtrack._read.api",
     "Run": "nbtrack._run",
     "Settings": "nbtrack.settings",
+    "alert": "nbtrack._session",
     "compare": "nbtrack._read.here",
     "define_metric": "nbtrack._session",
     "errors": "nbtrack.errors",
     "finish": "nbtrack._session",
     "init": "nbtrack._session",
     "log": "nbtrack._session",
+    "log_artifact": "nbtrack._session",
     "login": "nbtrack._session",
     "runs": "nbtrack._read.here",
+    "save": "nbtrack._session",
+    "use_artifact": "nbtrack._session",
+    "watch": "nbtrack._watch",
 }
 
 _OF_WANDB = frozenset(
     {
         *("Artifact", "Audio", "Histogram", "Html", "Image", "Molecule", "Object3D"),
-        *("Plotly", "Table", "Video", "agent", "alert", "log_artifact", "plot"),
-        *("save", "sweep", "unwatch", "use_artifact", "watch"),
+        *("Plotly", "Table", "Video", "agent", "plot", "sweep", "unwatch"),
     }
 )
 
 __all__ = [
+    "AlertLevel",
     "Api",
     "Run",
     "Settings",
     "__version__",
+    "alert",
     "compare",
     "define_metric",
     "errors",
     "finish",
     "init",
     "log",
+    "log_artifact",
     "login",
     "runs",
+    "save",
+    "use_artifact",
+    "watch",
 ]
 
 

@@ -6,30 +6,46 @@ read. Values that look like secrets are never stored.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import re
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack._record.row import coerce
+from nbtrack._record.secrets import REDACTED, is_secret_section, without_secrets
+from nbtrack._sources import members, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REDACTED: Final = "<redacted>"
-_MAX_DEPTH: Final = 32
+MAX_DEPTH: Final = 32
 
-#: Last words of names whose text values are secrets: api_key, hfToken, db-password.
-_SECRET_WORDS: Final = frozenset(
-    {"key", "apikey", "token", "secret", "password", "passwd", "credentials"}
-)
-_SECRET_VALUE: Final = re.compile(
-    r"(sk-[\w-]{16,}|hf_\w{16,}|gh[pousr]_\w{20,}|AKIA[0-9A-Z]{16}|xox[abp]-[\w-]{10,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----)"
-)
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Who is asked and told when a config changes.
+
+    Attributes
+    ----------
+    changed
+        Told the dotted key, the old and the new value.
+    check
+        Raises when nothing may change any more.
+    refuse
+        Raises when a value that is there may not change; told key, old and new.
+    note
+        Told of a value that is kept as text.
+    allowed
+        Names whose values are no secrets, whatever they look like.
+    """
+
+    changed: Callable[[str, Any, Any], None]
+    check: Callable[[], None]
+    refuse: Callable[[str, Any, Any], None]
+    note: Callable[[str], None]
+    allowed: Collection[str] = ()
 
 
 class Config(MutableMapping[str, Any]):
@@ -40,43 +56,45 @@ class Config(MutableMapping[str, Any]):
     """
 
     _data: dict[str, Any]
-    _changed: Callable[[str, Any, Any], None]
-    _check: Callable[[], None]
+    _keeper: Keeper
+    _prefix: str
 
-    def __init__(
-        self,
-        data: dict[str, Any],
-        changed: Callable[[str, Any, Any], None],
-        check: Callable[[], None],
-    ) -> None:
+    def __init__(self, data: dict[str, Any], keeper: Keeper, prefix: str = "") -> None:
         object.__setattr__(self, "_data", data)
-        object.__setattr__(self, "_changed", changed)  # told key, old and new
-        object.__setattr__(self, "_check", check)  # raises when nothing may change
+        object.__setattr__(self, "_keeper", keeper)
+        object.__setattr__(self, "_prefix", prefix)
 
     def __getitem__(self, key: str) -> Any:
         value = self._data[key]
-        if not isinstance(value, dict):
-            return value
-
-        def changed(inner: str, old: Any, new: Any) -> None:
-            self._changed(f"{key}.{inner}", old, new)
-
-        return Config(value, changed, self._check)
+        if isinstance(value, dict):
+            return Config(value, self._keeper, f"{self._prefix}{key}.")
+        return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._check()
+        self._set(key, value, may_change=False)
+
+    def _set(self, key: str, value: Any, *, may_change: bool) -> None:
+        self._keeper.check()
         key = str(key)
+        notes: list[str] = []
+        new = normalise(value, key, allowed=self._keeper.allowed, note=notes.append)
         old = self._data.get(key)
-        new = normalise(value, key)
-        if key in self._data and old == new and type(old) is type(new):
-            return
+        if key in self._data:
+            if old == new and type(old) is type(new):
+                return
+            if not may_change:
+                self._keeper.refuse(self._prefix + key, old, new)
         self._data[key] = new
-        self._changed(key, old, new)
+        self._keeper.changed(self._prefix + key, old, new)
+        for note in notes:  # after the value: strict mode raises here
+            self._keeper.note(note)
 
     def __delitem__(self, key: str) -> None:
-        self._check()
+        self._keeper.check()
+        if key in self._data:
+            self._keeper.refuse(self._prefix + key, self._data[key], None)
         old = self._data.pop(key)
-        self._changed(key, old, None)
+        self._keeper.changed(self._prefix + key, old, None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)
@@ -99,19 +117,29 @@ class Config(MutableMapping[str, Any]):
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
 
+    def __delattr__(self, name: str) -> None:
+        del self[name]
+
     def __repr__(self) -> str:
         return json.dumps(self._data, indent=1, default=str)
 
     def update(  # takes what init(config=) takes
         self,
         *others: object,
-        allow_val_change: bool | None = None,  # noqa: ARG002  (W&B's; always allowed)
+        allow_val_change: bool | None = None,
         **values: Any,
     ) -> None:
-        """Set several values; a mapping, namespace, dataclass or file is taken."""
+        """Set several values; a mapping, namespace, dataclass or file is taken.
+
+        Parameters
+        ----------
+        allow_val_change
+            True also lets values change that are there, in strict mode. Otherwise
+            they may always.
+        """
         for other in (*others, values):
             for key, value in read_config(other).items():
-                self[key] = value
+                self._set(key, value, may_change=bool(allow_val_change))
 
     def setdefaults(self, defaults: object) -> None:
         """Set the values whose keys are not there yet."""
@@ -124,95 +152,88 @@ class Config(MutableMapping[str, Any]):
         return copy
 
 
-def read_config(source: object) -> dict[str, Any]:
-    """Give the mapping that ``init(config=…)`` means, values as they are.
-
-    Raises
-    ------
-    TypeError
-        It is neither a mapping, an object with attributes, nor a JSON or YAML file.
-    """
-    if source is None:
-        return {}
-    if isinstance(source, Mapping):
-        return {str(key): value for key, value in source.items()}
-    if isinstance(source, (str, Path)):
-        return _read_file(Path(source))
-    if dataclasses.is_dataclass(source) and not isinstance(source, type):
-        return _fields(source)
-    for method in ("model_dump", "flag_values_dict", "as_dict"):  # pydantic, absl
-        if callable(getattr(source, method, None)):
-            return dict(getattr(source, method)())
-    if hasattr(source, "__dict__") and not isinstance(source, type):
-        return {k: v for k, v in vars(source).items() if not k.startswith("_")}
-    msg = (
-        f"config= takes a mapping, a namespace, a dataclass, or the path of a JSON or "
-        f"YAML file, not {type(source).__name__}."
-    )
-    raise TypeError(msg)
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    text = path.read_text("utf-8")
-    if path.suffix.lower() == ".json":
-        return dict(json.loads(text))
-    try:
-        import yaml
-    except ImportError as error:
-        msg = f"Reading {path} needs PyYAML: pip install pyyaml, or use a JSON file."
-        raise ImportError(msg) from error
-    return dict(yaml.safe_load(text) or {})
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    # Not dataclasses.asdict, which copies deeply and so cannot take a lock.
-    return {
-        field.name: getattr(value, field.name) for field in dataclasses.fields(value)
-    }
-
-
-def normalise(  # noqa: PLR0911  (a table of types)
-    value: object, name: str = "", depth: int = 0
+def normalise(
+    value: object,
+    name: str = "",
+    *,
+    allowed: Collection[str] = (),
+    note: Callable[[str], None] = lambda _: None,
 ) -> Any:
-    """Give a config value in JSON types, mappings nested, secrets replaced."""
-    if isinstance(value, str):
-        return REDACTED if is_secret(name, value) else str(value)
-    if depth > _MAX_DEPTH:
-        return f"<nested deeper than {_MAX_DEPTH}>"
-    if isinstance(value, type) or callable(value):
-        return f"{value.__module__}.{getattr(value, '__qualname__', value)}"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = _fields(value)
-    elif type(value).__name__ in ("Namespace", "SimpleNamespace"):
-        value = vars(value)
-    if isinstance(value, Mapping):
-        return {str(k): normalise(v, str(k), depth + 1) for k, v in value.items()}
-    if isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, bytes):
-        return [normalise(item, name, depth + 1) for item in value]
-    try:
-        plain, _ = coerce(value)
-    except Exception as error:  # noqa: BLE001  a user's object may raise anything
-        return f"<{type(value).__name__}: raised {type(error).__name__}>"
-    return normalise(plain, name, depth + 1) if isinstance(plain, str) else plain
+    """Give a config value in JSON types, mappings nested, secrets replaced.
+
+    Parameters
+    ----------
+    name
+        The value's key, by which secrets are told.
+    allowed
+        Keys whose values are no secrets.
+    note
+        Told, in a sentence, of what is kept as text.
+    """
+    return _Normaliser(allowed, note).normalise(value, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Normaliser:
+    allowed: Collection[str]
+    note: Callable[[str], None]
+
+    def normalise(self, value: object, name: str, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return str(value) if name in self.allowed else without_secrets(name, value)
+        if depth > MAX_DEPTH:
+            return f"<nested deeper than {MAX_DEPTH}>"
+        if isinstance(value, (Sequence, AbstractSet)) and not _is_one(value):
+            return [self.normalise(item, name, depth + 1) for item in value]
+        try:
+            inner = members(value)
+            plain, lost = (None, "") if inner is not None else _coerced(value)
+        except Exception as error:  # noqa: BLE001  a user's object may raise anything
+            raised = f"raised {type(error).__name__}"
+            inner, plain = None, f"<{type(value).__name__}: {raised}>"
+            lost = f"an object that {raised}"
+        if inner is not None:
+            return self._section(inner, name, depth)
+        if lost:
+            self.note(f"config: {name!r} is {lost}")
+        is_text = isinstance(plain, str)
+        return self.normalise(plain, name, depth + 1) if is_text else plain
+
+    def _section(self, inner: Mapping[str, Any], name: str, depth: int) -> Any:
+        hides = is_secret_section(name) and name not in self.allowed
+        found = {}
+        for key, value in inner.items():
+            new = self.normalise(value, str(key), depth + 1)
+            is_hidden = hides and key not in self.allowed
+            found[str(key)] = _without_text(new) if is_hidden else new
+        return found
+
+
+def _without_text(value: Any) -> Any:
+    """Replace all text in a normalised value."""
+    if isinstance(value, dict):
+        return {key: _without_text(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_text(inner) for inner in value]
+    return REDACTED if isinstance(value, str) else value
+
+
+def _coerced(value: Any) -> tuple[Any, str]:
+    """Turn what is no section into JSON types; say what was lost."""
+    if isinstance(value, type) or hasattr(value, "__qualname__"):  # a function
+        return f"{getattr(value, '__module__', '')}.{value.__qualname__}", ""
+    return (str(value), "") if isinstance(value, PurePath) else coerce(value)
+
+
+def _is_one(value: object) -> bool:
+    return isinstance(value, (bytes, bytearray, memoryview, range))
 
 
 def plain_json(value: object, depth: int = 0) -> Any:
     """Give a summary value in JSON types; nothing in a summary is a secret."""
-    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
         return {str(k): plain_json(v, depth + 1) for k, v in value.items()}
     return coerce(value)[0]
-
-
-def is_secret(name: str, text: str) -> bool:
-    """Say whether a text looks like a credential, by its name or by itself.
-
-    Only text: ``max_tokens=512`` and ``key_dim=64`` are hyperparameters.
-    """
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    last = re.split(r"[^a-z0-9]+", words.lower())[-1]
-    return bool(text) and (
-        last in _SECRET_WORDS or _SECRET_VALUE.search(text) is not None
-    )
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbtrack._faults import Faults
-from nbtrack._record.metrics import Rule, make_rule
-from nbtrack._record.row import check_mapping
-from nbtrack._record.steps import place
+from nbtrack._record.arrays import outline
 from nbtrack._run import Run
+from nbtrack._saved import SavedFiles
+from nbtrack._store.lines import Record
 from nbtrack._store.rundir import RunDir, new_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from numpy.typing import NDArray
+
+    from nbtrack._record.fold import Summary
+    from nbtrack.settings import Settings
 
 
 class _NoJournal:
-    """Takes records and keeps none."""
+    """Takes records, folds them into the summary, and keeps none."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._started = time.monotonic()
-
+        self.summary: Summary | None = None
         self.is_closed = False
         self.lost = self.waiting = 0
+        self._started = time.monotonic()
 
-    def append_plain_row(self, step: int, row: dict[str, Any]) -> bool:  # noqa: ARG002
+    def append_plain_row(self, step: int, row: dict[str, Any]) -> bool:
+        self.append(step, row)
         return True
 
-    def append(self, *record: object) -> None: ...
+    def append(
+        self,
+        place: int | str,
+        data: dict[str, Any],
+        extended: dict[str, str] | None = None,
+    ) -> None:
+        if extended:
+            data = data | {key: json.loads(text) for key, text in extended.items()}
+        if self.summary is None:
+            return
+        if isinstance(place, int):
+            self.summary.feed_row(place, data)
+        else:
+            self.summary.feed(Record("", 0, 0, place, None, data))
 
     def elapsed_us(self) -> int:
         return int((time.monotonic() - self._started) * 1e6)
@@ -46,46 +63,37 @@ class DisabledRun(Run):
     """Checks its calls and keeps config and summary in memory; that is all."""
 
     def __init__(
-        self, project: str, meant: dict[str, Any], config: dict[str, Any]
+        self, options: Settings, meant: dict[str, Any], config: dict[str, Any]
     ) -> None:
         run_id = new_run_id()
         document = {
             **meant,
             "name": meant["name"] or f"disabled-{run_id}",
-            "project": project,
+            "project": options.project,
             "user": "user",
             "state": "running",
             "created": time.time(),
         }
         nowhere = RunDir(Path(os.devnull) / run_id)
-        super().__init__(nowhere, document, config, _NoJournal(), Faults())  # type: ignore[arg-type]
+        journal, faults = _NoJournal(), Faults(strict=options.strict)
+        super().__init__(nowhere, document, config, journal, faults, options=options)  # type: ignore[arg-type]
+        journal.summary = self.following.summary
+        folder = nowhere.path / "files"
+        self._files = SavedFiles(folder, self._not_kept, lambda _, __: None)
 
-    def log(
-        self,
-        data: Mapping[str, Any],
-        step: int | None = None,
-        commit: bool | None = None,
-    ) -> None:
-        """Check the call and remember its values for the summary."""
-        self._check_open("log")
-        check_mapping(data)
-        placed = place(self.step, step, commit)
-        self._steps = count(placed.next_step)
-        self.following.summary.feed_row(placed.step, dict(data))
+    @property
+    def disabled(self) -> bool:
+        """True: nothing is recorded."""
+        return True
 
-    def define_metric(self, name: str, *args: Any, **keywords: Any) -> Rule:
-        """Check the rule and let the summary follow it."""
-        overwrite = keywords.pop("overwrite", False)
-        if (objective := keywords.pop("objective", None)) is not None:
-            keywords["goal"] = objective
-        rule = make_rule(name, *args, **keywords)
-        rules = self.following.rules
-        rules.check(rule, overwrite=overwrite)
-        return rules.define(rule, overwrite=overwrite)
+    def _keep_array(self, array: NDArray[Any]) -> dict[str, Any]:
+        return outline(array)
 
-    def _change_summary(self, change: dict[str, Any]) -> None:
-        self._check_open("summary")
-        self.following.summary.feed_change(change)
+    def _put_array(self, array: NDArray[Any]) -> str | None:
+        """Store nothing."""
+
+    def _rewrite_past(self) -> None:
+        """There are no rows to be read again."""
 
     def _write(self, name: str, document: object) -> None:
         """Write nothing."""

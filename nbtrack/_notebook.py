@@ -18,17 +18,22 @@ from nbtrack._capture.cells import (
     to_notebook,
 )
 from nbtrack._config import flatten
+from nbtrack._record.steps import expected_steps
 from nbtrack._store.documents import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbtrack._faults import Faults
     from nbtrack._run import Run
     from nbtrack._store.rundir import RunDir
     from nbtrack._view.spec import Card
     from nbtrack.settings import Settings
 
 _MAX_CONFIG: Final = 40  # entries of the config on a run's card
+
+#: Config keys by which people say how many epochs there will be.
+_EPOCHS: Final = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs")
 
 _END_S: Final = (
     2.0  # for catching up at the end of a cell; finish() takes what it needs
@@ -163,15 +168,15 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         return board_bundle(board.spec())
 
     if kind == "static":
-        run.at_display(lambda: _publish(bundle()))
-        run.at_finish("show the board", lambda: _publish(bundle()))
+        run.at_display(lambda: publish(bundle()))
+        run.at_finish("show the board", lambda: publish(bundle()))
         return
     from nbtrack._view.live import LiveView
 
     view = LiveView(
         board,
         pull=lambda: following.catch_up(_PULL_S),
-        on_fault=_reporter(run),
+        on_fault=reporter(run.faults),
         picture=board_bundle,
     )
 
@@ -187,21 +192,24 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         following.catch_up()
         view.close()
 
-    run.at_display(lambda: view.show() if run.is_open else _publish(bundle()))
+    run.at_display(lambda: view.show() if run.is_open else publish(bundle()))
     recorder.listeners.append(hear)
     view.show()
     run.at_finish("freeze the board", close)
 
 
-def _publish(bundle: dict[str, str]) -> None:
+def publish(bundle: dict[str, str]) -> None:
+    """Display a MIME bundle under the current cell."""
     from IPython.display import display
 
     display(bundle, raw=True)
 
 
-def _reporter(run: Run) -> Callable[[str, BaseException], None]:
+def reporter(faults: Faults) -> Callable[[str, BaseException], None]:
+    """Give what a live view tells of its troubles."""
+
     def report(doing: str, error: BaseException) -> None:
-        run.faults.add(
+        faults.add(
             "view",
             f"the board could not {doing}; recording is not affected",
             subject=doing,
@@ -236,8 +244,20 @@ def card(run: Run) -> Card:
         started_at=run.start_time,
         elapsed_s=run.elapsed_s,
         step=run.following.last_step,
-        total_steps=run.total_steps,
+        total_steps=run.total_steps or _steps_by_epochs(run),
         directory=shown(run.dir),
         config=tuple((key, str(value)) for key, value in config),
         faults=tuple(map(str, run.faults)),
+    )
+
+
+def _steps_by_epochs(run: Run) -> int | None:
+    """Guess the steps in all, where epochs are logged and the config says how many."""
+    found = run.following.summary.span("epoch")
+    epochs = next((run.config[key] for key in _EPOCHS if key in run.config), None)
+    if found is None or epochs is None:
+        return None
+    first, latest = found
+    return expected_steps(
+        (first.value, first.step or 0), (latest.value, latest.step or 0), epochs
     )

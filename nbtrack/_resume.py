@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nbtrack._store.alive import state_of
-from nbtrack._store.parts import compact, read_history, table_records
+from nbtrack._store.block import Block
+from nbtrack._store.compact import compact
+from nbtrack._store.parts import read_history
 from nbtrack._store.process import this_process
 from nbtrack.errors import StorageError
 
@@ -33,11 +35,7 @@ def resumed(
         )
         raise StorageError(msg)
     compact(run)  # a run that was killed left its rows in the log
-    history = read_history(run)
-    rows = [r for writer, table in history.pieces for r in table_records(writer, table)]
-    stored = sorted((*rows, *history.others), key=lambda r: (r.writer, r.seq))
-    steps = [record.step for record in rows if record.step is not None]
-    times = [record.us for record in stored]
+    last_step, last_us = reached(run)
     given = {key: value for key, value in meant.items() if value}
     document |= given | {
         "state": "running",
@@ -53,7 +51,24 @@ def resumed(
     return {
         "document": document,
         "config": merged,
-        "first_step": max(steps, default=-1) + 1,
-        "offset_us": max(times, default=0),
-        "stored": stored,
+        "first_step": last_step + 1,
+        "offset_us": last_us,
     }
+
+
+def reached(run: RunDir) -> tuple[int, int]:
+    """Give the last step and microsecond of a run; -1 and 0 where there is none."""
+    history = read_history(run, keys=())
+    steps, times = [-1], [0]
+    times += [record.us for record in history.others]
+    for pieces in history.pieces.values():
+        for piece in pieces:
+            own = (
+                (piece.steps, piece.us)
+                if isinstance(piece, Block)
+                else (piece.column("_step").to_numpy(), piece.column("_us").to_numpy())
+            )
+            if len(own[0]):
+                steps.append(int(own[0].max()))
+                times.append(int(own[1].max()))
+    return max(steps), max(times)

@@ -12,18 +12,26 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbtrack import errors
-from nbtrack._config import Config, plain_json
+from nbtrack._about import About
+from nbtrack._alerts import Alerts
+from nbtrack._config import Config, Keeper
 from nbtrack._following import Following
-from nbtrack._record.metrics import Rule, Rules, make_rule
-from nbtrack._record.row import as_scalars, check_mapping, flatten, split
+from nbtrack._record.arrays import histogram
+from nbtrack._record.metrics import Rule, Rules, check_flag, make_rule
+from nbtrack._record.row import as_scalars, check_mapping, flatten, kind_of, split
 from nbtrack._record.steps import Placement, place
+from nbtrack._saved import SavedFiles, copy_whole
+from nbtrack._store import blobs
 from nbtrack._store.journal import JournalClosedError
-from nbtrack._summary import SummaryView
+from nbtrack._summary import SummaryView, storable
+from nbtrack.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
     from types import TracebackType
 
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
     from nbtrack._faults import Faults
@@ -32,11 +40,8 @@ if TYPE_CHECKING:
 
 State = Literal["running", "finished", "failed", "killed"]
 
-#: Fields of run.json that can be assigned while the run is open.
-_EDITABLE = ("name", "tags", "notes", "group")
 
-
-class Run:
+class Run(About):
     """One experiment being recorded; made by ``nbtrack.init``.
 
     Safe to use from several threads. In a forked child it goes on recording, into a
@@ -52,9 +57,11 @@ class Run:
         faults: Faults,
         *,
         first_step: int = 0,
+        options: Settings | None = None,
     ) -> None:
         self._directory = directory
         self._document = document
+        self._options = options or Settings()
         self._journal = journal
         self._append = journal.append_plain_row
         self._steps = count(first_step)
@@ -62,15 +69,17 @@ class Run:
         self._known: frozenset[str] | set[str] = self._checked  # those of the hot path
         self._learns = True
         self._folded: dict[str, str] = {}  # case-folded key → key as first logged
+        self._kinds: dict[str, str] = {}  # key → "number" or "text", as first logged
         self._is_open = True
         self._pid = os.getpid()
         self._show: Callable[[], None] | None = None
         self._closers: list[tuple[str, Callable[[], None]]] = []
         #: Rules, summary, and whoever else reads what is recorded.
-        self.following = Following(directory.log, faults, self._has_ended)
-        self._config = Config(
-            config, self._config_changed, lambda: self._check_open("config")
-        )
+        self.following = Following(directory, faults, self._has_ended)
+        self._alerts = Alerts(self._record)
+        self._files = SavedFiles(directory.path / "files", self._not_kept, copy_whole)
+        self.at_finish("copy the saved files", self._files.finish)
+        self._config = Config(config, self._config_keeper())
         #: What went wrong without stopping the training; see ``Faults``.
         self.faults: Faults = faults
 
@@ -93,7 +102,8 @@ class Run:
             flattened with ``.``.
         step
             The row to write to; by default the next one. A step that has passed is
-            ignored with a warning, and the values join the current row.
+            ignored with a warning, and the values join the current row; with the
+            setting ``late_steps="keep"`` they go to the row of that step.
         commit
             False leaves the row open for further values. By default a call without
             ``step`` completes its row and a call with one does not.
@@ -148,9 +158,16 @@ class Run:
         # give one step to two rows, so every call comes this way, and waits its turn.
         self._known = _Nothing()
         self._learns = False
-        placed = place(self.step, step, commit)
+        current, keeps_late = self.step, self._options.late_steps == "keep"
+        placed = place(current, step, commit, keeps_late=keeps_late)
+        if placed.step < current:
+            self._rewrite_past()
         self._steps = count(placed.next_step)
         return placed
+
+    def _rewrite_past(self) -> None:
+        """Have the summary fold rows again that it has folded."""
+        self.following.is_rewritten = True
 
     def _log_any(self, data: Mapping[str, Any], step: int) -> None:
         """Record what the hot path cannot: scalars of arrays, nested, odd, new."""
@@ -160,11 +177,17 @@ class Run:
             if scalars is not None and self._append(step, scalars):
                 return
         notes: list[tuple[str, str]] = []
-        row = flatten(data, lambda key, message: notes.append((key, message)))
+        row = flatten(
+            data, lambda key, message: notes.append((key, message)), self._keep_array
+        )
         self._journal.append(step, row.plain, row.extended)
         self._learn(data, row.plain)
         for key, message in notes:  # after the row: strict mode raises here
             self._note(key, message)
+        self._compare_kinds(row.plain)
+
+    def _keep_array(self, array: NDArray[Any]) -> dict[str, Any]:
+        return histogram(array, blobs.put_array(self._directory, array))
 
     def _learn(self, data: Mapping[str, Any], plain: dict[str, Any]) -> None:
         """Let keys onto the short ways that came through as they are."""
@@ -181,6 +204,19 @@ class Run:
                     key,
                     f"the keys {first!r} and {key!r} differ only in case; both are "
                     "kept as two metrics",
+                )
+
+    def _compare_kinds(self, plain: dict[str, Any]) -> None:
+        """Say once of a key that it has both numbers and text."""
+        for key, value in plain.items():
+            kind = kind_of(value)
+            known = self._kinds.setdefault(key, kind) if kind else ""
+            if known not in (kind, ""):
+                self._kinds[key] = ""
+                self._note(
+                    key,
+                    f"log(): {key!r} has had {known}s and now has a {kind}; both are "
+                    "kept, apart, and only the numbers are drawn",
                 )
 
     def _note(self, key: str, message: str) -> None:
@@ -223,14 +259,96 @@ class Run:
             The rule cannot be meant.
         """
         self._check_open("define_metric")
-        rule = make_rule(
-            name, step_metric, step_sync, hidden, summary, goal or objective
-        )
+        rule = make_rule(name, step_metric, step_sync, hidden, summary, goal, objective)
+        replaces = bool(check_flag(name, "overwrite", overwrite))
         self.following.catch_up()
-        self.following.rules.check(rule, overwrite=bool(overwrite))
-        self._record("metric", Rules.to_json(rule, overwrite=bool(overwrite)))
+        self.following.rules.check(rule, overwrite=replaces)
+        self._record("metric", Rules.to_json(rule, overwrite=replaces))
         self.following.catch_up()
         return self.following.rules.resolve(name)
+
+    def save(
+        self,
+        glob_str: str | os.PathLike[str],
+        base_path: str | os.PathLike[str] | None = None,
+        policy: str = "live",
+        glob: bool = True,  # noqa: FBT002  (W&B's signature)
+    ) -> list[str]:
+        """Keep files of yours with the run, in its ``files`` directory.
+
+        Parameters
+        ----------
+        glob_str
+            A file, a directory, or a pattern such as ``"checkpoints/*.pt"``; what it
+            matches now.
+        base_path
+            What of the paths lies below it is kept; by default the working directory.
+        policy
+            "now" copies once, "end" when the run ends, "live" both.
+        glob
+            False takes ``*``, ``?`` and ``[`` as they are.
+
+        Returns
+        -------
+        list of str
+            Where the copies are, or will be.
+
+        Raises
+        ------
+        SettingError
+            A policy that is none of these.
+        ValueError
+            The files are not below ``base_path``.
+        """
+        self._check_open("save")
+        pattern = os.fsdecode(glob_str)
+        base = None if base_path is None else os.fsdecode(base_path)
+        return self._files.save(pattern, base, policy, expands=glob)
+
+    def _not_kept(self, message: str, error: OSError | None) -> None:
+        self.faults.add(
+            "save",
+            message,
+            subject=message,
+            error=error,
+            in_user_call=self._is_open,  # finish() must come to its end
+        )
+
+    def alert(
+        self,
+        title: str,
+        text: str = "",
+        level: str = "INFO",
+        wait_duration: float | timedelta | None = 60,
+    ) -> None:
+        """Record something that people should hear of, and print it as one line.
+
+        Parameters
+        ----------
+        level
+            "INFO", "WARN" or "ERROR".
+        wait_duration
+            Seconds in which another alert of this title is passed over.
+
+        Raises
+        ------
+        SettingError
+            A level that is none of these.
+        """
+        self._check_open("alert")
+        self._alerts.give(title, text, level, wait_duration)
+
+    def at_alert(self, show: Callable[[str], None]) -> None:
+        """Say how an alert is shown, which is a line of text."""
+        self._alerts.show = show
+
+    def log_artifact(self, *_: object, **__: object) -> Any:
+        """Say that artifacts are not in this version; ``save`` keeps files."""
+        raise errors.NotAvailableError("log_artifact", "run.save(…) keeps files")
+
+    def use_artifact(self, *_: object, **__: object) -> Any:
+        """Say that artifacts are not in this version."""
+        raise errors.NotAvailableError("use_artifact", "read the files by their path")
 
     def finish(self, exit_code: int | None = None) -> None:
         """End the run: close its row, write its summary, freeze its charts.
@@ -333,8 +451,38 @@ class Run:
 
     def _change_summary(self, change: dict[str, Any]) -> None:
         self._check_open("summary")
-        changes = [[path, plain_json(value)] for path, value in change.get("set", ())]
+        notes: list[str] = []
+        changes = [
+            [path, storable(value, self._put_array, notes.append)]
+            for path, value in change.get("set", ())
+        ]
         self._record("summary", {**change, "set": changes})
+        for note in notes:  # after the value: strict mode raises here
+            self._note("summary", f"summary: a value is {note}")
+
+    def _put_array(self, array: NDArray[Any]) -> str | None:
+        try:
+            return blobs.put_array(self._directory, array)
+        except OSError as error:
+            self._note("summary", f"summary: an array cannot be stored: {error}")
+            return None
+
+    def _config_keeper(self) -> Keeper:
+        return Keeper(
+            changed=self._config_changed,
+            check=lambda: self._check_open("config"),
+            refuse=self._refuse_change,
+            note=self.note_config,
+            allowed=self._options.allow_secrets,
+        )
+
+    def _refuse_change(self, key: str, old: object, new: object) -> None:
+        if self._options.strict and not self._options.allow_val_change:
+            raise errors.ConfigError(key, old, new)
+
+    def note_config(self, message: str) -> None:
+        """Say that something of the config is kept as text; warns once."""
+        self.faults.add("config", message)
 
     def _config_changed(self, key: str, old: Any, new: Any) -> None:
         self._record("config", {"key": key, "old": old, "new": new})
@@ -345,94 +493,11 @@ class Run:
         self._journal.append(kind, row.plain, row.extended)
 
     @property
-    def id(self) -> str:
-        """Eight letters and digits, unique; also the directory's name."""
-        return self._directory.run_id
-
-    @property
-    def name(self) -> str:
-        """What people call the run."""
-        return str(self._document["name"])
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._edit("name", check_name(value))
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """Short marks to find runs by."""
-        return tuple(self._document["tags"])
-
-    @tags.setter
-    def tags(self, value: str | Iterable[str] | None) -> None:
-        self._edit("tags", as_tags(value))
-
-    @property
-    def notes(self) -> str:
-        """A text about the run, as long as it needs to be."""
-        return str(self._document["notes"] or "")
-
-    @notes.setter
-    def notes(self, value: str | None) -> None:
-        self._edit("notes", value)
-
-    @property
-    def group(self) -> str | None:
-        """The group of runs that this one belongs to."""
-        group: str | None = self._document["group"]
-        return group
-
-    @group.setter
-    def group(self, value: str | None) -> None:
-        self._edit("group", value)
-
-    @property
-    def job_type(self) -> str | None:
-        """What kind of job this is, such as "train"."""
-        job_type: str | None = self._document["job_type"]
-        return job_type
-
-    @property
-    def project(self) -> str:
-        """The project, as it was named."""
-        return str(self._document["project"])
-
-    @property
-    def entity(self) -> str:
-        """The user who started the run."""
-        return str(self._document["user"])
-
-    @property
-    def path(self) -> str:
-        """``entity/project/id``."""
-        return f"{self.entity}/{self.project}/{self.id}"
-
-    @property
-    def dir(self) -> str:
-        """The run's directory."""
-        return str(self._directory.path)
-
-    @property
-    def url(self) -> str:
-        """The run's directory as a link that a browser opens."""
-        return self._directory.path.resolve().as_uri()
-
-    @property
-    def state(self) -> str:
-        """running, finished, failed or killed."""
-        return str(self._document["state"])
-
-    @property
     def step(self) -> int:
         """The step that the next ``log`` writes to."""
         # itertools.count shows its value in its repr only, and is there because
         # taking a number from it is atomic.
         return int(repr(self._steps)[6:-1])
-
-    @property
-    def start_time(self) -> float:
-        """Unix time at which the run began."""
-        return float(self._document["created"])
 
     @property
     def elapsed_s(self) -> float:
@@ -442,18 +507,8 @@ class Run:
         )
 
     @property
-    def total_steps(self) -> int | None:
-        """How many steps there will be, if ``init`` was told."""
-        return self._document.get("total_steps")
-
-    @property
-    def resumed(self) -> bool:
-        """Whether this goes on with a run that was there before."""
-        return bool(self._document.get("resumed"))
-
-    @property
-    def offline(self) -> bool:
-        """True: everything is local."""
+    def ends_for_all(self) -> bool:
+        """Whether the run is over when this writer is, as always with one writer."""
         return True
 
     @property
@@ -528,23 +583,3 @@ class _Nothing(frozenset[str]):
 
     def issuperset(self, _: object) -> bool:
         return False
-
-
-def check_name(name: str) -> str:
-    """Give a run's name back, or say why it cannot be one.
-
-    Raises
-    ------
-    ValueError
-        It is empty, over 128 characters, or has control characters.
-    """
-    if not name or len(name) > 128 or any(ord(c) < 32 for c in name):  # noqa: PLR2004
-        msg = f"A run's name has 1 to 128 characters and no control ones, not {name!r}."
-        raise ValueError(msg)
-    return name
-
-
-def as_tags(tags: str | Iterable[str] | None) -> list[str]:
-    """Give tags as a list without repeats; a text is one tag."""
-    listed = [tags] if isinstance(tags, str) else list(tags or ())
-    return list(dict.fromkeys(map(str, listed)))

@@ -10,15 +10,25 @@ import atexit
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from nbtrack import _notebook, errors, settings
-from nbtrack._config import normalise, plain_json, read_config
+from nbtrack._about import as_tags, check_name
+from nbtrack._config import normalise, plain_json
 from nbtrack._faults import Faults
 from nbtrack._names import new_name
-from nbtrack._run import Run, as_tags, check_name
+from nbtrack._options import (
+    check_id,
+    check_keywords,
+    default_label,
+    read_settings,
+    resume_mode,
+)
+from nbtrack._run import Run
+from nbtrack._sources import read_config
 from nbtrack._store import rundir
 from nbtrack._store.alive import state_of
 from nbtrack._store.journal import DurableJournal, Journal
@@ -31,34 +41,11 @@ if TYPE_CHECKING:
 
     from nbtrack._store.rundir import RunDir
 
-#: Keywords of W&B that mean nothing without a server: accepted and ignored.
-_IGNORED: Final = frozenset(
-    {
-        "entity",
-        "allow_val_change",
-        "anonymous",
-        "config_exclude_keys",
-        "config_include_keys",
-        "force",
-        "fork_from",
-        "magic",
-        "monitor_gym",
-        "resume_from",
-        "sync_tensorboard",
-        "tensorboard",
-    }
-)
-_RESUME: Final = ("allow", "must", "never", "auto")
 _REINIT: Final = ("return_previous", "create_new", "finish_previous", "default")
-_KEYWORDS: Final = (
-    *("project", "name", "id", "config", "tags", "notes", "group", "job_type", "dir"),
-    *("resume", "reinit", "mode", "save_code", "settings"),
-    *("view", "total_steps", "strict"),
-)
-
-_CONFIG_HINT: Final = " Hyperparameters go into config={…}."
+AnyRun = TypeVar("AnyRun", bound=Run)
 
 _lock = threading.RLock()
+_told: set[frozenset[str]] = set()  # keywords that were said to mean nothing
 _open_runs: list[Run] = []
 _current: Run | None = None
 
@@ -82,6 +69,8 @@ def init(
     view: str | None = None,
     total_steps: int | None = None,
     strict: bool | None = None,
+    label: str | None = None,
+    allow_val_change: bool | None = None,
     **others: object,
 ) -> Run:
     """Start a run, make its directory, and show its board under the cell.
@@ -107,13 +96,18 @@ def init(
         notebook, so that a cell can be run again), "return_previous" (in a script),
         "create_new".
     mode
-        "disabled" records nothing; "online" and "offline" both record locally.
+        "disabled" records nothing; "online" and "offline" both record locally;
+        "shared" lets several processes write the run of one ``id``, each its own steps.
     view
         "live", "static", "text" or "off"; by default what the place allows.
     total_steps
         How many steps there will be, for progress and time left.
     strict
         Raise on the tracker's own faults instead of warning.
+    label
+        What this process is called among those that share a run.
+    allow_val_change
+        Config values may change in strict mode too.
 
     Returns
     -------
@@ -124,7 +118,7 @@ def init(
     ------
     StorageError, RunExistsError, RunNotFoundError, SettingError, UnknownOptionError
     """
-    options = _read_settings(
+    options, ignored = read_settings(
         settings,
         project=project,
         dir=dir,
@@ -132,10 +126,10 @@ def init(
         save_code=save_code,
         view=view,
         strict=strict,
+        label=label,
+        allow_val_change=allow_val_change,
     )
-    for keyword in others:
-        if keyword not in _IGNORED:
-            raise errors.UnknownOptionError("init()", keyword, _KEYWORDS, _CONFIG_HINT)
+    _say_meaningless(options, frozenset([*check_keywords(others), *ignored]))
     meant = {
         "name": name and check_name(name),
         "tags": as_tags(tags),
@@ -144,51 +138,55 @@ def init(
         "job_type": job_type,
         "total_steps": total_steps,
     }
-    given = normalise(read_config(config))
-    _check_id(id)
+    lost: list[str] = []
+    given = normalise(
+        read_config(config), allowed=options.allow_secrets, note=lost.append
+    )
+    check_id(id, options.mode)
     asked = {"project": project, "id": id, "config": config, **meant}
     with _lock:
         if options.mode == "disabled":
             from nbtrack._disabled import DisabledRun
 
-            _make_current(DisabledRun(options.project, meant, given))
-            return require("init")
+            _make_current(DisabledRun(options, meant, given))
+            return _noted(require("init"), lost)
         how = _reinit(reinit)
         if how == "return_previous":
             _say_ignored(options, [name for name, value in asked.items() if value])
             return require("init")
         # Before the open run is ended: a call that is refused changes nothing.
+        resumes = resume_mode(resume)
         root = Path(options.dir).expanduser().absolute()
-        found = _find(root, options.project, id, _resume_mode(resume))
+        found = _find(root, options, id, resumes)
         if how == "finish_previous":
             ended = require("init")
             _say(options, f"finished {ended.name} to start a new run")
             ended.finish()
-        if found is not None:
+        if options.mode == "shared":
+            _make_current(_shared_run(options, root, str(id), meant, given, resumes))
+        elif found is not None:
             _make_current(_resume(options, found, meant, given))
         else:
-            _make_current(_new_run(options, root, id, meant, given))
-        return require("init")
+            run_id = id or rundir.new_run_id()
+            directory = rundir.claim(root, options.project, run_id)
+            _make_current(_new_run(options, directory, meant, given, Run))
+        return _noted(require("init"), lost)
 
 
-def _read_settings(given: object, **keywords: object) -> settings.Settings:
-    """Let ``init(settings=…)`` rank below init's own keywords, above the rest."""
-    if given is None:
-        return settings.load(**keywords)
-    told = read_config(given)
-    for key in told:
-        if key not in settings.Settings.__dataclass_fields__:
-            known = settings.Settings.__dataclass_fields__
-            raise errors.UnknownOptionError("init(settings=…)", key, known)
-    return settings.load(**told | {k: v for k, v in keywords.items() if v is not None})
+def _noted(run: Run, lost: list[str]) -> Run:
+    """Say once what of the config is kept as text."""
+    if lost:
+        more = f" So are {len(lost) - 1} more" if len(lost) > 1 else ""
+        run.note_config(f"{lost[0]}.{more}")
+    return run
 
 
-def _resume_mode(resume: str | bool | None) -> str:
-    if isinstance(resume, bool):
-        resume = "auto" if resume else None
-    if resume is not None and resume not in _RESUME:
-        raise errors.SettingError("resume", resume, _RESUME)
-    return resume or "never"
+def _say_meaningless(options: settings.Settings, keywords: frozenset[str]) -> None:
+    """Say once per set of keywords that they do nothing: code for W&B has many."""
+    if keywords and keywords not in _told:
+        _told.add(keywords)
+        named = ", ".join(f"{keyword}=" for keyword in sorted(keywords))
+        _say(options, f"{named} means nothing without a server and is ignored")
 
 
 def _reinit(asked: str | bool | None) -> str:
@@ -216,14 +214,6 @@ def _say_ignored(options: settings.Settings, names: list[str]) -> None:
     )
 
 
-def _check_id(run_id: object) -> None:
-    if run_id is not None and not (
-        isinstance(run_id, str) and rundir.is_run_id(run_id)
-    ):
-        msg = f"id={run_id!r}: an id has 1 to 64 of the characters A-Z a-z 0-9 _ -."
-        raise ValueError(msg)
-
-
 def _resume(
     options: settings.Settings,
     found: RunDir,
@@ -232,11 +222,15 @@ def _resume(
 ) -> Run:
     from nbtrack._resume import resumed  # loads pyarrow
 
-    return _assemble(options, found, **resumed(found, meant, config))
+    parts = resumed(found, meant, config)
+    return _assemble(options, found, kind_of_run=Run, **parts)
 
 
-def _find(root: Path, project: str, run_id: str | None, resume: str) -> RunDir | None:
+def _find(
+    root: Path, options: settings.Settings, run_id: str | None, resume: str | None
+) -> RunDir | None:
     """Find the run to go on with, or None for a new one."""
+    project = options.project
     place = rundir.project_directory(root, project)
     if resume == "auto" and run_id is None:
         unfinished = [
@@ -247,7 +241,8 @@ def _find(root: Path, project: str, run_id: str | None, resume: str) -> RunDir |
         return max(unfinished, default=(0, None), key=lambda entry: entry[0])[1]
     run = rundir.RunDir(place / run_id) if run_id else None
     exists = run is not None and run.path.is_dir()
-    if exists and resume == "never":
+    is_joined = options.mode == "shared" and resume is None
+    if exists and resume in (None, "never") and not is_joined:
         raise errors.RunExistsError(place / str(run_id))
     if not exists and resume == "must" and run_id is None:
         msg = 'resume="must" needs to know which run: pass id=…'
@@ -266,15 +261,56 @@ def _documents(place: Path) -> Iterable[tuple[RunDir, dict[str, Any]]]:
             continue  # a damaged run is no candidate; readers report it
 
 
-def _new_run(
+def _shared_run(
     options: settings.Settings,
     root: Path,
-    run_id: str | None,
+    run_id: str,
     meant: dict[str, Any],
     config: dict[str, Any],
+    resume: str | None,
 ) -> Run:
-    run = rundir.claim(root, options.project, run_id or rundir.new_run_id())
-    number = sum(1 for _ in rundir.list_runs(run.path.parent))
+    """Begin a run that others join, or join it: who makes the directory, begins."""
+    from nbtrack._shared import SharedRun, joined, next_step
+
+    options = replace(options, label=options.label or default_label())
+    try:
+        directory = rundir.claim(root, options.project, run_id)
+    except errors.RunExistsError:
+        directory = rundir.RunDir(
+            rundir.project_directory(root, options.project) / run_id
+        )
+    else:
+        return _new_run(options, directory, meant, config, SharedRun)
+    document = joined(directory)
+    first_step = next_step(directory, options.label) if resume else 0
+    known = directory.read("config.json")
+    run = _assemble(
+        options,
+        directory,
+        document=document,
+        config=known,
+        first_step=first_step,
+        kind_of_run=SharedRun,
+    )
+    joined(directory)  # once more: the others may have ended it just before we began
+    run.take_config(config)
+    other = [
+        name for name, told in meant.items() if told and told != document.get(name)
+    ]
+    if other:
+        named = ", ".join(f"{name}=" for name in other)
+        _say(options, f"joined {run.name}, which has its own {named}")
+    return run
+
+
+def _new_run(
+    options: settings.Settings,
+    run: RunDir,
+    meant: dict[str, Any],
+    config: dict[str, Any],
+    kind_of_run: type[AnyRun],
+) -> AnyRun:
+    number = rundir.count_runs(run.path.parent)
     document = {
         **meant,
         "id": run.run_id,
@@ -290,7 +326,9 @@ def _new_run(
     }
     run.write("config.json", config)
     run.write("run.json", document)
-    return _assemble(options, run, document=document, config=config)
+    return _assemble(
+        options, run, document=document, config=config, kind_of_run=kind_of_run
+    )
 
 
 def _assemble(
@@ -299,21 +337,31 @@ def _assemble(
     *,
     document: dict[str, Any],
     config: dict[str, Any],
+    kind_of_run: type[AnyRun],
     first_step: int = 0,
     offset_us: int = 0,
-    stored: Iterable[Any] = (),
-) -> Run:
+) -> AnyRun:
     """Wire journal, run, ticker, cells and view together."""
     faults = Faults(strict=options.strict)
     kind = DurableJournal if options.sync == "always" else Journal
     opening = {"format": rundir.FORMAT, "run": directory.run_id}
+    opening |= {"label": options.label} if options.label else {}
     journal = kind(directory.log, opening, faults, offset_us=offset_us)
-    ticker = Ticker(journal, faults, syncs=options.sync != "off")
-    run = Run(directory, document, config, journal, faults, first_step=first_step)
+    ticker = Ticker(directory, journal, faults, syncs=options.sync != "off")
+    run = kind_of_run(
+        directory,
+        document,
+        config,
+        journal,
+        faults,
+        first_step=first_step,
+        options=options,
+    )
+    run.at_alert(lambda line: _say(options, line))
     run.at_finish("stop the background thread", ticker.stop)
+    run.at_finish("compact the long history", lambda: _compact(directory, _LONG_BYTES))
     run.at_finish("write summary.json", lambda: _write_summary(run, directory))
     view = _notebook.attach(run, directory, options)
-    run.following.preload(list(stored))
     run.at_finish("say how it ended", lambda: _say_ending(run, journal, options, view))
     run.at_finish("compact the history", lambda: _compact(directory))
     if _notebook.shell() is None:
@@ -326,6 +374,8 @@ def _assemble(
 def _write_summary(run: Run, directory: RunDir) -> None:
     if run in _open_runs:
         _open_runs.remove(run)
+    if not run.ends_for_all:
+        return
     directory.write("summary.json", plain_json(run.following.values()))
 
 
@@ -344,10 +394,17 @@ def _say_ending(
         _say(options, told)
 
 
-def _compact(directory: RunDir) -> None:
+#: A long log is compacted before the summary is folded, so that its rows are decoded
+#: once. A short one after the board is frozen: loading pyarrow takes longer than both.
+_LONG_BYTES: Final = 4 * 2**20
+
+
+def _compact(directory: RunDir, least_bytes: int = 0) -> None:
     if _is_exiting:
         return  # pyarrow cannot be loaded any more, and readers do without
-    from nbtrack._store.parts import compact
+    if sum(log.stat().st_size for log in directory.log.iterdir()) < least_bytes:
+        return
+    from nbtrack._store.compact import compact
 
     compact(directory)
 
@@ -416,6 +473,26 @@ def log(
 def define_metric(name: str, *args: Any, **keywords: Any) -> Any:
     """Say how a metric of the current run is summarised; see ``Run.define_metric``."""
     return require("define_metric").define_metric(name, *args, **keywords)
+
+
+def save(glob_str: str, *args: Any, **keywords: Any) -> list[str]:
+    """Keep files with the current run; see ``Run.save``."""
+    return require("save").save(glob_str, *args, **keywords)
+
+
+def alert(title: str, *args: Any, **keywords: Any) -> None:
+    """Record and print an alert of the current run; see ``Run.alert``."""
+    require("alert").alert(title, *args, **keywords)
+
+
+def log_artifact(*args: Any, **keywords: Any) -> Any:
+    """Say that artifacts are not in this version; see ``Run.log_artifact``."""
+    return require("log_artifact").log_artifact(*args, **keywords)
+
+
+def use_artifact(*args: Any, **keywords: Any) -> Any:
+    """Say that artifacts are not in this version; see ``Run.use_artifact``."""
+    return require("use_artifact").use_artifact(*args, **keywords)
 
 
 def finish(exit_code: int | None = None) -> None:

@@ -1,15 +1,124 @@
-"""A run's summary as a mapping that can be read, set and deleted."""
+"""A run's summary as a mapping that can be read, set and deleted.
+
+A key that was logged as ``c.d`` is found as ``summary["c.d"]``, ``summary["c"]["d"]``
+and ``summary.c.d`` alike: whether a name was nested or written with a dot is forgotten
+when it is logged.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
 
-from nbtrack._config import read_config
+from nbtrack._config import MAX_DEPTH
+from nbtrack._record import arrays
+from nbtrack._record.row import coerce
+from nbtrack._sources import read_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+_MISSING: Final = object()
+
+
+def child(tree: Mapping[str, Any], key: str) -> Any:
+    """Give what is under a key, or under keys that begin with it and a dot.
+
+    Raises
+    ------
+    KeyError
+
+    >>> child({"a": 1, "c.d": 2, "c.e.f": 3}, "c")
+    {'d': 2, 'e.f': 3}
+    """
+    direct: Any = tree.get(key, _MISSING)
+    if direct is not _MISSING and not isinstance(direct, Mapping):
+        return direct
+    inner = {
+        name[len(key) + 1 :]: value
+        for name, value in tree.items()
+        if name.startswith(f"{key}.")
+    }
+    if direct is _MISSING and not inner:
+        raise KeyError(key)
+    return inner | dict(direct) if isinstance(direct, Mapping) else inner
+
+
+def placed(tree: Mapping[str, Any], path: Sequence[str]) -> list[str]:
+    """Say under which path a value stands, or is to be set.
+
+    >>> placed({"c.d": 1}, ["c", "d"]), placed({"c": {}}, ["c", "d"])
+    (['c.d'], ['c', 'd'])
+    """
+    for size in range(len(path), 0, -1):
+        joined, rest = ".".join(path[:size]), path[size:]
+        inner = tree.get(joined, _MISSING)
+        if isinstance(inner, Mapping):
+            return [joined, *placed(inner, rest)]
+        if inner is not _MISSING and not rest:
+            return [joined]
+    return list(path)
+
+
+def removal(tree: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """Give the change that takes a value away.
+
+    Raises
+    ------
+    KeyError
+        There is none.
+    """
+    here: Any = tree
+    for key in path:
+        here = child(here, key)
+    at = placed(tree, path)
+    if len(at) == 1:
+        dotted = [name for name in tree if name.startswith(f"{at[0]}.")]
+        return {"del": [*([at[0]] if at[0] in tree else []), *dotted]}
+    # A nested value: its parent without it is set by hand.
+    parent: Any = tree
+    for key in at[:-1]:
+        parent = parent[key]
+    kept = {name: value for name, value in parent.items() if name != at[-1]}
+    return {"set": [[at[:-1], kept]]}
+
+
+def storable(
+    value: object,
+    put: Callable[[NDArray[Any]], str | None],
+    note: Callable[[str], None],
+    depth: int = 0,
+) -> Any:
+    """Give a summary value in JSON types; an array as what describes it.
+
+    Parameters
+    ----------
+    put
+        Stores an array and gives the path of its file.
+    note
+        Told what was kept only in part.
+    """
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
+        return {str(k): storable(v, put, note, depth + 1) for k, v in value.items()}
+    array = _array(value)
+    if array is not None:
+        return arrays.described(value, array, put(array))
+    coerced, lost = coerce(value)
+    if lost:
+        note(lost)
+    return coerced
+
+
+def _array(value: object) -> NDArray[Any] | None:
+    """Give a value as an array of numbers if it is one; lists are one when long."""
+    if isinstance(value, (str, bytes, int, float, type(None))):
+        return None
+    if arrays.is_array(value):
+        return arrays.as_numbers(value)
+    return arrays.as_large(value)
 
 
 class SummaryView(MutableMapping[str, Any]):
@@ -43,25 +152,28 @@ class SummaryView(MutableMapping[str, Any]):
     def _here(self) -> dict[str, Any]:
         here = self._read()
         for key in self._path:
-            here = here[key]
+            here = child(here, key)
         return here
 
     def __getitem__(self, key: str) -> Any:
-        value = self._here()[key]
+        value = child(self._here(), key)
         if isinstance(value, dict):
             return SummaryView(self._read, self._change, (*self._path, key))
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._change({"set": [[[*self._path, key], value]]})
+        self._set({key: value})
+
+    def _set(self, values: Mapping[str, Any]) -> None:
+        tree = self._read() if self._path else {}  # a key of the whole is itself
+        changes = [
+            [placed(tree, [*self._path, str(key)]), value]
+            for key, value in values.items()
+        ]
+        self._change({"set": changes})
 
     def __delitem__(self, key: str) -> None:
-        here = dict(self._here())
-        del here[key]
-        if self._path:  # a nested value: its parent without it is set by hand
-            self._change({"set": [[list(self._path), here]]})
-        else:
-            self._change({"del": [key]})
+        self._change(removal(self._read(), [*self._path, key]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._here())
@@ -70,6 +182,8 @@ class SummaryView(MutableMapping[str, Any]):
         return len(self._here())
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # numpy and copy ask for what they know
+            raise AttributeError(name)
         try:
             return self[name]
         except KeyError:
@@ -78,6 +192,9 @@ class SummaryView(MutableMapping[str, Any]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self[name]
 
     def __eq__(self, other: object) -> bool:
         mine = self._here()
@@ -88,8 +205,13 @@ class SummaryView(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return json.dumps(self._here(), indent=1, default=str)
 
+    def __reduce__(self) -> Any:
+        return dict, (self._here(),)  # a copy is a plain mapping
+
     def update(self, *others: object, **values: Any) -> None:
-        """Set several values at once."""
+        """Set several values at once; without any, do nothing (all is saved)."""
+        told: dict[str, Any] = {}
         for other in (*others, values):
-            for key, value in read_config(other).items():
-                self[key] = value
+            told |= read_config(other)
+        if told:
+            self._set(told)

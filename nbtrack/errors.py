@@ -13,9 +13,13 @@ message says what happened, where, and what to do next.
     ├── StepError (TypeError)                a step that is not a whole number
     ├── DataTypeError (TypeError)            log() was not given a mapping of str keys
     ├── MetricRuleError (ValueError)         define_metric() cannot mean that
+    ├── ConfigError (ValueError)             a config value changed, in strict mode
     ├── SettingError (ValueError)            a setting's value is not one of its values
     ├── UnknownOptionError (TypeError)       a keyword nobody knows
+    ├── NotAvailableError (NotImplementedError)  a part of W&B that is not here
+    ├── RunActiveError (RuntimeError)        an edit of a run that is being written
     ├── StorageError (OSError)               the run directory cannot be made
+    ├── HistorySizeError (ValueError)        a frame that would be huge and empty
     ├── FormatError (ValueError)             a run directory from a newer nbtrack
     └── StrictError (RuntimeError)           a fault, raised because strict mode asks
 """
@@ -126,6 +130,18 @@ class MetricRuleError(NbtrackError, ValueError):
     """``define_metric`` was asked for something it cannot mean."""
 
 
+class ConfigError(NbtrackError, ValueError):
+    """A config value was to change in strict mode, and nobody said that it may."""
+
+    def __init__(self, key: str, old: object, new: object) -> None:
+        self.key, self.old, self.new = key, old, new
+        super().__init__(
+            f"config: {key!r} is {old!r} and strict mode does not let it become "
+            f"{new!r}. If it is meant, call config.update({{…}}, allow_val_change=True)"
+            ", or pass allow_val_change=True to init()."
+        )
+
+
 class SettingError(NbtrackError, ValueError):
     """A setting has a value that is not one of its values."""
 
@@ -146,8 +162,40 @@ class UnknownOptionError(NbtrackError, TypeError):
         super().__init__(f"{call} knows no {name!r}.{hint}")
 
 
+class NotAvailableError(NbtrackError, NotImplementedError):
+    """A part of W&B that this version does not have."""
+
+    def __init__(self, name: str, instead: str) -> None:
+        self.name, self.instead = name, instead
+        super().__init__(f"{name} is not in this version of nbtrack; {instead}.")
+
+
+class RunActiveError(NbtrackError, RuntimeError):
+    """A stored run was to be edited while its writer lives."""
+
+    def __init__(self, run_path: str, pid: object, host: object) -> None:
+        self.run_path, self.pid, self.host = run_path, pid, host
+        super().__init__(
+            f"Run {run_path} is being written by process {pid} on {host}, so it cannot "
+            "be edited here. Edit it there, or when it has ended."
+        )
+
+
 class StorageError(NbtrackError, OSError):
     """The run directory cannot be made or read."""
+
+
+class HistorySizeError(NbtrackError, ValueError):
+    """A history has so many different keys that a frame of it would be all holes."""
+
+    def __init__(self, rows: int, keys: int) -> None:
+        super().__init__(
+            f"A frame of {rows:,} rows by {keys:,} metrics would need "
+            f"{rows * keys * 8 / 2**30:.0f} GiB, nearly all of it empty. Name the "
+            "metrics you need, history(keys=[…]), or go row by row: scan_history()."
+        )
+        self.rows = rows
+        self.keys = keys
 
 
 class FormatError(NbtrackError, ValueError):

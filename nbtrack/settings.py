@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import InitVar, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    "mode": ("online", "offline", "disabled"),
+    "late_steps": ("join", "keep"),
+    "mode": ("online", "offline", "disabled", "shared"),
     "view": ("auto", "live", "static", "text", "off"),
     "sync": ("1s", "always", "off"),
 }
@@ -48,7 +49,11 @@ class Settings:
     project
         Used when ``init`` names none.
     mode
-        "online" and "offline" both record locally; "disabled" records nothing.
+        "online" and "offline" both record locally; "disabled" records nothing;
+        "shared" lets several processes write one run, of an id that all of them name.
+    label
+        What a writer of a shared run is called; by default "rank3", as the launcher
+        says, or host and process id.
     view
         "live" under the cell while it runs, "static" only after it, "text" lines in
         a terminal, "off"; "auto" looks where it is.
@@ -58,6 +63,13 @@ class Settings:
         killed process with any of them.
     strict
         Raise on faults of the tracker instead of warning.
+    late_steps
+        What ``log(step=n)`` does when n has passed: "join" the current row, with a
+        warning, or "keep" the step, which may be a row that is there already.
+    allow_val_change
+        In strict mode, let config values change. Otherwise they may always.
+    allow_secrets
+        Config keys whose values are kept although they look like secrets.
     save_code
         Record the cells that are executed.
     quiet
@@ -69,12 +81,32 @@ class Settings:
     mode: str = "online"
     view: str = "auto"
     sync: str = "1s"
+    label: str = ""
     strict: bool = False
+    late_steps: str = "join"
+    allow_val_change: bool = False
+    allow_secrets: tuple[str, ...] = ()
     save_code: bool = True
     quiet: bool = False
+    #: W&B's names: the first is ``label``, the second has no meaning here.
+    x_label: InitVar[str | None] = None
+    x_primary: InitVar[bool | None] = None
+
+    def __post_init__(self, x_label: str | None, x_primary: bool | None) -> None:
+        if x_label is not None:
+            object.__setattr__(self, "label", x_label)
+
+    def given(self) -> dict[str, Any]:
+        """Give what differs from the defaults."""
+        return {
+            name: getattr(self, name)
+            for name, default in _DEFAULTS.items()
+            if getattr(self, name) != default
+        }
 
 
 _DEFAULTS: Final = {field.name: field.default for field in fields(Settings)}
+NAMES: Final = tuple(_DEFAULTS)
 
 
 def load(**keywords: object) -> Settings:
@@ -134,6 +166,9 @@ def _checked(name: str, value: Any) -> Any:
         if word not in _WORDS:
             raise SettingError(name, value, (True, False))
         return _WORDS[word]
+    if isinstance(_DEFAULTS[name], tuple):
+        words = value.split(",") if isinstance(value, str) else value
+        return tuple(str(word).strip() for word in words)
     text = os.fspath(value) if name == "dir" else str(value)
     text = _MODE_ALIASES.get(text, text) if name == "mode" else text
     if name in _CHOICES and text not in _CHOICES[name]:

@@ -11,11 +11,16 @@ import json
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from nbtrack._regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+#: More than people type in a life; a larger file is damage or an attack.
+_MAX_BYTES: Final = 256 * 2**20
 
 
 @dataclass(slots=True)
@@ -183,16 +188,17 @@ def append_cell(path: Path, cell: Cell) -> None:
 def read_cells(path: Path) -> list[Cell]:
     """Read the executions back, in order; torn or foreign lines are passed over."""
     try:
-        lines = path.read_text("utf-8", errors="replace").splitlines()
+        text = read_regular(path, _MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return []
     cells: dict[tuple[str, int], Cell] = {}
-    for line in lines:
+    for line in text.splitlines():
         try:
             members = json.loads(line)
             cell = Cell(**members)
-            cells[cell.session, cell.count] = cell
-        except (ValueError, TypeError, KeyError):
+            if isinstance(cell.source, str) and isinstance(cell.runs, list):
+                cells[cell.session, cell.count] = cell
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue
     return list(cells.values())
 

@@ -11,7 +11,7 @@ from nbtrack import settings
 from nbtrack._read.filters import matches, ordered, sort_key
 from nbtrack._read.stored import StoredRun
 from nbtrack._store.rundir import RunDir, list_projects, list_runs, project_directory
-from nbtrack.errors import NbtrackError, RunNotFoundError
+from nbtrack.errors import NbtrackError, RunNotFoundError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,11 +38,7 @@ class Api:
 
     def projects(self) -> list[str]:
         """List the projects that have runs, by name."""
-        found = []
-        for path in list_projects(self.root):
-            runs = Runs([path], None, "+created_at")
-            found.append(runs[0].project if len(runs) else path.name)
-        return sorted(found)
+        return sorted(map(_project_name, list_projects(self.root)))
 
     def runs(
         self,
@@ -97,6 +93,19 @@ class Api:
         raise RunNotFoundError(path, self.root, known)
 
 
+def _project_name(place: Path) -> str:
+    """Give a project's name as any one of its runs knows it."""
+    try:
+        for directory in list_runs(place):
+            try:
+                return StoredRun(directory).project
+            except NbtrackError:
+                continue  # a damaged run; another one may know
+    except StorageError:
+        pass
+    return place.name
+
+
 def _tails(path: str) -> list[str]:
     """Give what of a path may be a project's name, longest first.
 
@@ -130,19 +139,31 @@ class Runs(Sequence[StoredRun]):
     @cached_property
     def _runs(self) -> list[StoredRun]:
         runs = [run for place in self._places for run in self._read(place)]
+        runs.sort(key=lambda run: run.started_at)
+        field = self._order.lstrip("+-")
+        falling = self._order.startswith("-")
+        by_time = field in ("created_at", "createdAt")
+        if by_time and falling:
+            runs.reverse()
+        if by_time and not self._filters:
+            return runs  # without opening a file more: there may be ten thousand
         asks_summary = "summary" in f"{self._filters} {self._order}"
         facts = {id(run): run.facts(with_summary=asks_summary) for run in runs}
         if self._filters:
             runs = [run for run in runs if matches(facts[id(run)], self._filters)]
-        field = self._order.lstrip("+-")
-        runs.sort(key=lambda run: run.started_at)
-        falling = self._order.startswith("-")
-        if field in ("created_at", "createdAt"):
-            return runs[::-1] if falling else runs
+        if by_time:
+            return runs
         return ordered(runs, [sort_key(facts[id(run)], field) for run in runs], falling)
 
     def _read(self, place: Path) -> Iterator[StoredRun]:
-        for directory in list_runs(place):
+        try:
+            directories = list(list_runs(place))
+        except StorageError as error:
+            if len(self._places) == 1:
+                raise  # an empty list would be a lie
+            self.damaged[str(place)] = str(error)
+            return
+        for directory in directories:
             try:
                 yield StoredRun(directory)
             except NbtrackError as error:

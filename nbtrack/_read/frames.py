@@ -3,54 +3,65 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-from nbtrack._store.columns import MISSING, OWN, concat, metrics, values
+from nbtrack._store.columns import column_values, concat, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from nbtrack._record.metrics import Rules
     from nbtrack._store.columns import Metric
     from nbtrack._store.parts import History
 
 
+#: The label of rows of the writer that began the run, where others wrote it as well.
+MAIN: Final = "main"
+
+
 def history_frame(
     history: History, rules: Rules, keys: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Give one row per step, by writer and step.
+    """Give one row per step and writer, in order of steps.
 
     Columns: ``_step`` (int), ``_runtime`` (seconds), ``_timestamp`` (Unix seconds),
-    then the metrics in order of first appearance. A missing value is NaN. With
-    ``keys``, only those columns, and only rows that have all of them.
+    where several wrote the run ``_label``, then the metrics in order of first
+    appearance. A missing value is NaN. With ``keys``, only those columns, and only
+    rows that have all of them.
     """
-    if not history.pieces:
+    if keys is not None:
+        history.keep(keys)
+    tables = dict(history.tables())
+    if not tables:
         return pd.DataFrame(columns=["_step", "_runtime", "_timestamp", *(keys or ())])
-    table = concat([table for _, table in history.pieces])
-    frame = _own_columns(history, table)
+    table = concat(tables.values())
+    own = _own_columns(history, tables)
     found = metrics(table.schema)
     # Assigned in one go: a frame that grows by thousands of columns is fragmented.
     columns = {metric.key: _series(table, metric) for metric in found}
-    frame = pd.concat([frame, pd.DataFrame(columns)], axis=1)
-    frame = _merge_repeated(frame, [writer for writer, _ in history.pieces])
+    frame = pd.DataFrame(own | columns)
+    has_all = _has_all(table, keys or ())
+    if (np.diff(own["_step"]) < 0).any():
+        order = np.argsort(own["_step"], kind="stable")
+        frame = frame.iloc[order].reset_index(drop=True)
+        has_all = has_all[order]
     _synchronise(frame, rules, list(columns))
     if keys is not None:
-        frame = frame[_has_all(table, keys, frame)]
-        frame = frame.reindex(columns=[*frame.columns[:3], *keys])
-    return frame.reset_index(drop=True)
+        frame = frame[has_all].reindex(columns=[*own, *keys])
+        frame = frame.reset_index(drop=True)
+    return frame
 
 
-def _has_all(table: pa.Table, keys: Sequence[str], frame: pd.DataFrame) -> Any:
+def _has_all(table: pa.Table, keys: Sequence[str]) -> NDArray[np.bool_]:
     """Say which rows have every one of the keys; a logged NaN or None is there."""
     known = {metric.key: metric for metric in metrics(table.schema)}
-    has = np.full(len(frame), all(key in known for key in keys))
-    if len(frame) != len(table):  # rows were merged, and may have lost their nulls
-        return has & frame[[key for key in keys if key in known]].notna().all(axis=1)
+    has = np.full(len(table), all(key in known for key in keys))
     for key in keys:
         if key in known:
             columns = [known[key].number, known[key].text]
@@ -59,19 +70,27 @@ def _has_all(table: pa.Table, keys: Sequence[str], frame: pd.DataFrame) -> Any:
     return has
 
 
-def _own_columns(history: History, table: pa.Table) -> pd.DataFrame:
-    runtime = table.column("_us").to_numpy() / 1e6
-    origins = [
-        np.full(piece.num_rows, history.openings.get(writer, {}).get("t0", np.nan))
-        for writer, piece in history.pieces
-    ]
-    return pd.DataFrame(
-        {
-            "_step": table.column("_step").to_numpy(),
-            "_runtime": runtime,
-            "_timestamp": np.concatenate(origins) + runtime,
-        }
-    )
+def _own_columns(
+    history: History, tables: dict[str, pa.Table]
+) -> dict[str, NDArray[Any]]:
+    steps, runtimes, origins, labels = [], [], [], []
+    for writer, table in tables.items():
+        opening = history.openings.get(writer, {})
+        steps.append(table.column("_step").to_numpy())
+        runtimes.append(table.column("_us").to_numpy() / 1e6)
+        origins.append(np.full(len(table), opening.get("t0", np.nan)))
+        labels.append(opening.get("label"))
+    runtime = np.concatenate(runtimes)
+    own = {
+        "_step": np.concatenate(steps),
+        "_runtime": runtime,
+        "_timestamp": np.concatenate(origins) + runtime,
+    }
+    if any(labels):
+        sizes = [len(table) for table in tables.values()]
+        named = np.array([label or MAIN for label in labels], dtype=object)
+        own["_label"] = np.repeat(named, sizes)
+    return own
 
 
 def _series(table: pa.Table, metric: Metric) -> Any:
@@ -83,16 +102,12 @@ def _series(table: pa.Table, metric: Metric) -> Any:
             return numbers.astype("int64" if metric.kind == "int" else bool)
         if metric.kind != "bool":
             return numbers
-    listed = [None if v is MISSING else v for v in values(table, metric)]
+    values = column_values(table, metric)
+    listed = np.full(len(table), None, dtype=object)
+    for row, value in zip(values.rows.tolist(), values.exactly(), strict=True):
+        listed[row] = value
     series = pd.Series(listed, dtype=object)
     return series.infer_objects() if column.null_count else series
-
-
-def _merge_repeated(frame: pd.DataFrame, writers: list[str]) -> pd.DataFrame:
-    """Merge rows of one step that came in several pieces of one writer."""
-    if len(writers) == len(set(writers)) or frame["_step"].is_unique:
-        return frame
-    return frame.groupby("_step", sort=True, as_index=False).last()
 
 
 def _synchronise(frame: pd.DataFrame, rules: Rules, keys: list[str]) -> None:
@@ -107,20 +122,18 @@ def _synchronise(frame: pd.DataFrame, rules: Rules, keys: list[str]) -> None:
 
 def history_rows(history: History) -> Iterator[dict[str, Any]]:
     """Give every row as a mapping of what was logged in it, exactly."""
-    for writer, table in history.pieces:
-        origin = history.openings.get(writer, {}).get("t0", float("nan"))
-        own = [table.column(name).to_pylist() for name in OWN]
-        keyed = [(m.key, values(table, m)) for m in metrics(table.schema)]
-        for row, (_, step, us) in enumerate(zip(*own, strict=True)):
-            told = {
-                "_step": step,
-                "_runtime": us / 1e6,
-                "_timestamp": origin + us / 1e6,
-            }
-            for key, column in keyed:
-                if column[row] is not MISSING:
-                    told[key] = column[row]
-            yield told
+    is_labelled = any(o.get("label") for o in history.openings.values())
+    for record in history.rows():
+        opening = history.openings.get(record.writer, {})
+        runtime = record.us / 1e6
+        told = {
+            "_step": record.step,
+            "_runtime": runtime,
+            "_timestamp": opening.get("t0", float("nan")) + runtime,
+        }
+        if is_labelled:
+            told["_label"] = opening.get("label") or MAIN
+        yield told | record.data
 
 
 def config_cell(value: object) -> object:

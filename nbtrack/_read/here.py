@@ -37,11 +37,12 @@ class RunTable:
         return self.runs.to_frame()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        from nbtrack._view.runs_table import runs_bundle
+        from nbtrack._view.runs_table import MAX_ROWS, runs_bundle
 
-        rows = [_row(run) for run in self.runs]
+        # Of ten thousand runs only those that are shown are read in full.
+        rows = [_row(run) for run in self.runs[:MAX_ROWS]]
         damaged = [f"{path}: {why}" for path, why in self.runs.damaged.items()]
-        return runs_bundle(rows, damaged)
+        return runs_bundle(rows, damaged, total=len(self.runs))
 
     def __len__(self) -> int:
         return len(self.runs)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+import time
 from datetime import datetime, timezone
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
+from nbtrack._about import as_tags, check_name
 from nbtrack._capture.cells import Cell, read_cells
 from nbtrack._config import flatten
-from nbtrack._record.metrics import Rules, Summary
+from nbtrack._record.metrics import Rules
 from nbtrack._store.alive import state_of
 from nbtrack.errors import SettingError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
+    from numpy.typing import NDArray
 
-    from nbtrack._store.lines import Record
+    from nbtrack._read.editing import StoredSummary
+    from nbtrack._record.fold import Summary
     from nbtrack._store.parts import History
     from nbtrack._store.rundir import RunDir
     from nbtrack._view.spec import Card
@@ -42,6 +48,7 @@ class StoredRun:
         #: What of the run could not be read, a line each.
         self.damage: list[str] = []
         self._document["state"] = state_of(directory, self._document)
+        self._saved = copy.deepcopy(self._edited())
 
     # -- what describes the run --------------------------------------------------
 
@@ -52,8 +59,12 @@ class StoredRun:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """What people call it. ``update`` saves another one, as of all that follow."""
         return str(self._document["name"])
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._document["name"] = check_name(value)
 
     @property
     def project(self) -> str:
@@ -76,11 +87,19 @@ class StoredRun:
         value: str = self._document["notes"] or ""
         return value
 
+    @notes.setter
+    def notes(self, value: str | None) -> None:
+        self._document["notes"] = value
+
     @property
     def group(self) -> str | None:
         """The group of runs that it belongs to."""
         value: str | None = self._document.get("group")
         return value
+
+    @group.setter
+    def group(self, value: str | None) -> None:
+        self._document["group"] = value
 
     @property
     def job_type(self) -> str | None:
@@ -100,13 +119,18 @@ class StoredRun:
 
     @property
     def read_only(self) -> bool:
-        """Reading changes nothing."""
-        return True
+        """Whether it cannot be edited here, because its writer lives."""
+        return self.state == "running"
 
     @property
     def tags(self) -> list[str]:
         """Its tags."""
-        return list(self._document.get("tags") or ())
+        tags: list[str] = self._document["tags"]
+        return tags
+
+    @tags.setter
+    def tags(self, value: str | Iterable[str] | None) -> None:
+        self._document["tags"] = as_tags(value)
 
     @property
     def path(self) -> list[str]:
@@ -142,7 +166,11 @@ class StoredRun:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Its hyperparameters, nested."""
+        """Its hyperparameters, nested. ``update`` saves what is changed in it."""
+        return copy.deepcopy(self._saved_config)
+
+    @cached_property
+    def _saved_config(self) -> dict[str, Any]:
         try:
             return self._directory.read("config.json")
         except StorageError as error:
@@ -150,24 +178,29 @@ class StoredRun:
             return {}
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """One value per metric, folded anew from the journal while it runs."""
+    def summary(self) -> StoredSummary:
+        """One value per metric, folded anew from the journal while it runs.
+
+        What is set in it is saved at once, unless the run is being written.
+        """
+        from nbtrack._read.editing import StoredSummary, SummaryEditor
+
+        shown = self._read_summary()
+        return StoredSummary(shown, SummaryEditor(self._directory, shown))
+
+    def _read_summary(self) -> dict[str, Any]:
         if self.state in ("finished", "failed", "killed"):
             try:
                 return self._directory.read("summary.json")
             except StorageError:
                 pass  # its writer had no time; the journal knows as much
         history = self._read()
-        return _folded(_records(history), history.others).as_dict()
+        return _folded(history).as_dict()
 
     @property
     def history_keys(self) -> list[str]:
         """The metrics that were logged, in order of first appearance."""
-        from nbtrack._store.columns import metrics
-
-        tables = [table for _, table in self._read().pieces]
-        found = [metric.key for table in tables for metric in metrics(table.schema)]
-        return list(dict.fromkeys(found))
+        return self._read().keys()
 
     @property
     def system_metrics(self) -> dict[str, Any]:
@@ -187,6 +220,47 @@ class StoredRun:
     def rules(self) -> Rules:
         """What ``define_metric`` said."""
         return _rules(self._read(keys=()))
+
+    # -- editing -----------------------------------------------------------------
+
+    def _edited(self) -> dict[str, Any]:
+        return {name: self._document.get(name) for name in _EDITABLE}
+
+    def update(self) -> None:
+        """Save what was changed of name, tags, notes, group and config.
+
+        Raises
+        ------
+        RunActiveError
+            Somebody is writing the run.
+        StorageError
+            Its directory cannot be written to.
+        """
+        from nbtrack._read.editing import check_ended, save_about, save_config
+
+        check_ended(self._directory)
+        save_about(self._directory, self._saved, self._edited())
+        self._saved = copy.deepcopy(self._edited())
+        if "config" in self.__dict__:  # it was looked at
+            save_config(self._directory, self._saved_config, self.config)
+            del self.config, self._saved_config
+
+    def array(self, value: Mapping[str, Any] | str) -> NDArray[Any]:
+        """Give the array behind a value of the history or of the summary.
+
+        Parameters
+        ----------
+        value
+            What the history or the summary shows of it, or its path.
+
+        Raises
+        ------
+        StorageError
+            It was not stored, or cannot be read.
+        """
+        from nbtrack._read.editing import load_array
+
+        return load_array(self._directory, value)
 
     # -- history -----------------------------------------------------------------
 
@@ -227,7 +301,7 @@ class StoredRun:
         keys
             Only these metrics, and only rows that have all of them.
         x_axis
-            Order by this column.
+            Order by this metric, where it was logged.
         pandas
             False gives a list of mappings.
         stream
@@ -243,8 +317,14 @@ class StoredRun:
 
         if isinstance(keys, str):
             keys = [keys]
+        if samples is not None and samples < 1:
+            msg = f"history(samples={samples}): give a number of rows, 1 or more."
+            raise ValueError(msg)
         history = self._read(keys=None) if stream == "default" else self._system(stream)
-        frame = history_frame(history, _rules(history), keys)
+        rules = _rules(history)
+        frame = history_frame(history, rules, keys)
+        if keys is not None and x_axis not in (*keys, *_OWN_COLUMNS):
+            frame = self._with_axis(frame, x_axis)
         if x_axis != "_step" and x_axis in frame.columns:
             frame = frame.sort_values(x_axis, kind="stable", ignore_index=True)
         if samples is not None and len(frame) > samples:
@@ -254,6 +334,19 @@ class StoredRun:
         if pandas:
             return frame
         return [dict(row) for row in frame.to_dict("records")]  # type: ignore[arg-type]
+
+    def _with_axis(self, frame: pd.DataFrame, x_axis: str) -> pd.DataFrame:
+        """Add the x axis as the whole history has it: rows take its last value."""
+        from nbtrack._read.frames import history_frame
+
+        history = self._read()
+        whole = history_frame(history, _rules(history))
+        if x_axis not in whole.columns:
+            return frame
+        own = list(_OWN_COLUMNS)
+        axis = whole[[*own, x_axis]].drop_duplicates(own)
+        frame = frame.merge(axis, on=own, how="left")
+        return frame[frame[x_axis].notna()]
 
     def scan_history(
         self,
@@ -284,18 +377,21 @@ class StoredRun:
         return read_history(self._directory, keys)
 
     def _system(self, stream: str) -> History:
-        from nbtrack._store.columns import RowTable
+        from nbtrack._store.block import BlockBuilder
 
         if stream != "system":
             raise SettingError("stream", stream, ("default", "system"))
         history = self._read(keys=())
         history.pieces.clear()
-        tables: dict[str, RowTable] = {}
-        for record in history.others:
+        builders: dict[str, BlockBuilder] = {}
+        for number, record in enumerate(history.others):
             if record.kind == "system":
-                table = tables.setdefault(record.writer, RowTable())
-                table.feed(record._replace(step=len(table)))
-        history.pieces += [(w, table.to_arrow()) for w, table in tables.items()]
+                builder = builders.setdefault(
+                    record.writer, BlockBuilder(record.writer)
+                )
+                builder.add_record(record._replace(step=number))
+        for writer, builder in builders.items():
+            history.pieces[writer] = [builder.build()]
         return history
 
     # -- view --------------------------------------------------------------------
@@ -305,16 +401,20 @@ class StoredRun:
         from nbtrack._view.static_bundle import board_bundle
 
         history = self._read()
-        rows = list(_records(history))
-        summary = _folded(rows, history.others)
-        board = Board(lambda: self._card(history, rows), summary.rules, summary)
-        board.feed(rows)
+        summary = _folded(history)
+        last_step = max((int(b.steps.max()) for b in history.blocks()), default=None)
+        board = Board(
+            lambda: self.card(last_step, _damage(history)), summary.rules, summary
+        )
+        rows = history.rows()
+        while batch := list(islice(rows, _BATCH)):
+            board.feed(batch)
         return board_bundle(board.spec())
 
-    def _card(self, history: History, rows: Sequence[Record]) -> Card:
+    def card(self, last_step: int | None, faults: Iterable[str] = ()) -> Card:
+        """Give the facts of a board's header."""
         from nbtrack._view.spec import Card
 
-        steps = [row.step for row in rows if row.step is not None]
         config = flatten(self.config)
         return Card(
             name=self.name,
@@ -324,13 +424,17 @@ class StoredRun:
             tags=tuple(self.tags),
             notes=self.notes,
             started_at=self.started_at,
-            elapsed_s=self.duration_s or 0.0,
-            step=max(steps, default=None),
+            elapsed_s=self.duration_s or self._elapsed_s(),
+            step=last_step,
             total_steps=self._document.get("total_steps"),
             directory=self.dir,
             config=tuple((key, str(value)) for key, value in config.items()),
-            faults=(*self.damage, *_damage(history)),
+            faults=(*self.damage, *faults),
         )
+
+    def _elapsed_s(self) -> float:
+        """Give the time since it began, of a run that is still being written."""
+        return time.time() - self.started_at if self.state == "running" else 0.0
 
     # -- files ---------------------------------------------------------------------
 
@@ -366,6 +470,9 @@ class StoredRun:
         return f"<Run {self.name} ({self.state}) {self.dir}>"
 
 
+_EDITABLE: Final = ("name", "tags", "notes", "group")
+_OWN_COLUMNS: Final = ("_step", "_runtime", "_timestamp")
+
 #: Members of run.json that are used, and what they must be.
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "project": str,
@@ -397,30 +504,21 @@ def _checked(directory: RunDir) -> dict[str, Any]:
     return document
 
 
+_BATCH: Final = 10_000  # rows that are made into mappings at a time
 _YEAR_3000 = 32_503_680_000  # Unix seconds; later dates cannot be written
 
 
-def _records(history: History) -> Iterator[Record]:
-    from nbtrack._store.parts import table_records
+def _folded(history: History) -> Summary:
+    from nbtrack._fold_blocks import folded
 
-    for writer, table in history.pieces:
-        yield from table_records(writer, table)
-
-
-def _folded(rows: Iterable[Record], others: Iterable[Record]) -> Summary:
-    """Fold records in the order in which they were appended."""
-    summary = Summary(Rules())
-    for record in sorted((*rows, *others), key=lambda r: (r.writer, r.seq)):
-        summary.feed(record.kind, record.step, record.data)
-    return summary
+    return folded(history)
 
 
 def _damage(history: History) -> Iterator[str]:
     """Say what of a run could not be read, a line each."""
     if history.damaged_lines:
         yield f"{history.damaged_lines} damaged lines of the log were passed over"
-    for name in history.damaged_parts:
-        yield f"{name} is damaged and was passed over"
+    yield from history.damage
 
 
 def _rules(history: History) -> Rules:

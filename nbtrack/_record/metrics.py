@@ -1,15 +1,9 @@
-"""``define_metric`` rules, and the summary as a fold over the journal.
-
-The fold keeps every statistic of every metric from the first row on, and the rules
-only choose what is shown. So a rule that comes late applies to the whole history, and
-nothing is ever folded twice.
-"""
+"""``define_metric`` rules: what the summary shows of a metric, and its x axis."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nbtrack.errors import MetricRuleError
 
@@ -41,13 +35,20 @@ class Rule:
             step_metric=_given(later.step_metric, self.step_metric),
             step_sync=_given(later.step_sync, self.step_sync),
             hidden=_given(later.hidden, self.hidden),
-            summary=tuple(dict.fromkeys(self.summary + later.summary)),
+            summary=_accumulated(self.summary, later.summary),
             goal=_given(later.goal, self.goal),
         )
 
 
 def _given(value: Any, otherwise: Any) -> Any:
     return otherwise if value is None else value
+
+
+def _accumulated(known: tuple[str, ...], later: tuple[str, ...]) -> tuple[str, ...]:
+    """Add statistics; whether there is a summary at all is what the last call says."""
+    if later and "none" not in later:
+        known = tuple(word for word in known if word != "none")
+    return tuple(dict.fromkeys(known + later))
 
 
 def make_rule(
@@ -57,13 +58,16 @@ def make_rule(
     hidden: bool | None = None,
     summary: str | Iterable[str] | None = None,
     goal: str | None = None,
+    objective: str | None = None,
 ) -> Rule:
     """Check the arguments of ``define_metric`` and give the rule they mean.
+
+    ``objective`` is another name of ``goal``.
 
     Raises
     ------
     MetricRuleError
-        A ``*`` that is not at the end, an unknown statistic or goal.
+        A ``*`` that is not at the end, an unknown statistic or goal, a wrong type.
     """
     if not isinstance(name, str) or not name or "*" in name[:-1]:
         msg = (
@@ -75,19 +79,39 @@ def make_rule(
     if step_metric is not None and not isinstance(step_metric, str):
         msg = f"define_metric({name!r}): step_metric={step_metric!r} is no metric name."
         raise MetricRuleError(msg)
+    way, other = _goal(name, goal), _goal(name, objective)
+    if None not in (way, other) and way != other:
+        msg = f"define_metric({name!r}): goal={goal!r}, but objective={objective!r}."
+        raise MetricRuleError(msg)
     return Rule(
         name,
         step_metric=step_metric,
-        step_sync=step_sync,
-        hidden=hidden,
+        step_sync=check_flag(name, "step_sync", step_sync),
+        hidden=check_flag(name, "hidden", hidden),
         summary=_statistics(name, summary),
-        goal=_goal(name, goal),
+        goal=way or other,
     )
 
 
+def check_flag(name: str, argument: str, value: object) -> bool | None:
+    """Give a flag of ``define_metric`` back.
+
+    Raises
+    ------
+    MetricRuleError
+        It is neither a boolean nor None.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    msg = f"define_metric({name!r}): {argument}={value!r} is neither True nor False."
+    raise MetricRuleError(msg)
+
+
 def _statistics(name: str, summary: str | Iterable[str] | None) -> tuple[str, ...]:
-    words = summary.split(",") if isinstance(summary, str) else (summary or ())
-    asked = tuple(dict.fromkeys(word.strip().lower() for word in words))
+    words = summary.split(",") if isinstance(summary, str) else summary
+    if not isinstance(words, (list, tuple, set, type(None))):
+        words = [str(words)]  # no statistic, as is said below
+    asked = tuple(dict.fromkeys(str(word).strip().lower() for word in words or ()))
     if wrong := [word for word in asked if word not in STATISTICS]:
         msg = (
             f"define_metric({name!r}): summary={wrong[0]!r} is not a statistic. "
@@ -191,151 +215,5 @@ class Rules:
     @staticmethod
     def to_json(rule: Rule, *, overwrite: bool) -> dict[str, Any]:
         """Give a rule as the journal keeps it."""
-        return {"rule": asdict(rule), "overwrite": overwrite}
-
-
-class Extreme(NamedTuple):
-    """A smallest or largest value and the step of its first appearance."""
-
-    value: float
-    step: int | None
-
-
-class Statistics:
-    """Running statistics of one metric, NaN skipped and counted."""
-
-    __slots__ = ("count", "first", "infinite", "last", "max", "mean", "min", "nan")
-
-    def __init__(self) -> None:
-        self.first: Any = None
-        self.last: Any = None
-        self.min: Extreme | None = None
-        self.max: Extreme | None = None
-        self.mean = 0.0  # of the finite values
-        self.count = 0  # of the finite values
-        self.infinite = 0.0  # inf, -inf, or nan when both were seen
-        self.nan = 0
-
-    def feed(self, value: Any, step: int | None) -> None:
-        """Take one value; None says nothing and changes nothing."""
-        if value is None:
-            return
-        if self.last is None:
-            self.first = value
-        self.last = value
-        if not isinstance(value, (int, float)):
-            return
-        if value != value:  # noqa: PLR0124  (NaN, faster than math.isnan)
-            self.nan += 1
-            return
-        if self.min is None or value < self.min.value:
-            self.min = Extreme(value, step)
-        if self.max is None or value > self.max.value:
-            self.max = Extreme(value, step)
-        self._average(value)
-
-    def _average(self, value: float) -> None:
-        try:
-            number = float(value)
-        except OverflowError:  # an integer beyond 1e308
-            number = math.inf if value > 0 else -math.inf
-        if math.isinf(number):
-            self.infinite = self.infinite + number if self.infinite else number
-            return
-        self.count += 1
-        # Divided before it is added, so that 1e308 and -1e308 do not overflow.
-        self.mean += number / self.count - self.mean / self.count
-
-    def show(self, rule: Rule) -> Any:
-        """Give what the summary shows under a rule: a value, or a mapping."""
-        asked = [word for word in rule.summary if word not in ("none", "copy")]
-        if not asked:
-            return self.last
-        shown: dict[str, Any] = {}
-        for word in asked:
-            shown.update(self._statistic(word, rule))
-        if self.nan:
-            shown["nan_count"] = self.nan
-        return shown
-
-    def _statistic(self, word: str, rule: Rule) -> dict[str, Any]:
-        if word in ("last", "first"):
-            return {word: getattr(self, word)}
-        if word == "mean":
-            known = self.count or self.infinite
-            return {"mean": (self.infinite or self.mean) if known else None}
-        if word == "best":
-            best = self.min if rule.goal == "minimize" else self.max
-            return {"best": best and best.value, "best_step": best and best.step}
-        extreme: Extreme | None = getattr(self, word)
-        return {word: extreme and extreme.value}
-
-
-class Summary:
-    """One value per key: the last logged, what a rule asks for, or what was set.
-
-    A value set by hand wins over logged ones until it is set again or deleted.
-    Deleting a key also forgets what was logged under it so far.
-    """
-
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
-        self._logged: dict[str, Statistics] = {}
-        self._set: dict[str, Any] = {}
-        self._replaced: set[str] = set()  # keys that were set as a whole
-
-    def feed(self, kind: str, step: int | None, data: dict[str, Any]) -> None:
-        """Take any record of the journal; those that are not ours say nothing."""
-        if kind == "row":
-            self.feed_row(step, data)
-        elif kind == "summary":
-            self.feed_change(data)
-        elif kind == "metric":
-            self.rules.feed(data)
-
-    def feed_row(self, step: int | None, row: dict[str, Any]) -> None:
-        """Take one row of the history."""
-        logged = self._logged
-        for key, value in row.items():
-            statistics = logged.get(key)
-            if statistics is None:
-                statistics = logged[key] = Statistics()
-            statistics.feed(value, step)
-
-    def feed_change(self, data: dict[str, Any]) -> None:
-        """Take a change made by hand: ``{"set": {path…: value}}`` or ``{"del": …}``."""
-        for path, value in data.get("set", ()):
-            set_nested(self._set, path, value)
-            if len(path) == 1:
-                self._replaced.add(path[0])
-        for key in data.get("del", ()):
-            self._set.pop(key, None)
-            self._logged.pop(key, None)
-            self._replaced.discard(key)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give every key with its value, logged keys first, in order."""
-        shown: dict[str, Any] = {}
-        # A copy, because the view reads while another thread folds.
-        for key, statistics in list(self._logged.items()):
-            rule = self.rules.resolve(key)
-            if "none" not in rule.summary and statistics.last is not None:
-                shown[key] = statistics.show(rule)
-        for key, value in self._set.items():
-            logged = shown.get(key)
-            if isinstance(logged, dict) and key not in self._replaced:
-                shown[key] = logged | value  # something beside a metric's statistics
-            else:
-                shown[key] = value
-        return shown
-
-
-def set_nested(target: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set ``target[path[0]][path[1]]… = value``, making mappings on the way."""
-    *parents, last = path
-    for parent in parents:
-        inner = target.get(parent)
-        if not isinstance(inner, dict):
-            inner = target[parent] = {}
-        target = inner
-    target[last] = value
+        told = asdict(rule) | {"summary": list(rule.summary)}
+        return {"rule": told, "overwrite": overwrite}

@@ -14,15 +14,20 @@ import math
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
+from itertools import islice
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
+from nbtrack._record import arrays
+from nbtrack._record.arrays import MOST_IN_LIST
 from nbtrack.errors import DataTypeError, ReservedKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
 #: Types that orjson writes exactly, NaN and integers beyond 64 bits aside.
 PLAIN_TYPES = frozenset({float, int, bool, str, type(None)})
@@ -31,9 +36,15 @@ PLAIN_TYPES = frozenset({float, int, bool, str, type(None)})
 _TOLERATED = frozenset({"_step", "_runtime", "_timestamp"})
 
 _MAX_TEXT = 1_000  # characters kept of an unknown object's str()
-_MAX_LIST = 1_000  # elements kept of a list
 _MAX_BITS = 10_000  # of an integer; Python itself refuses to print much longer ones
 _MAX_DEPTH = 16  # of nested mappings; deeper ones are cut as text
+
+
+class Keep(Protocol):
+    """Somebody who stores arrays beside the rows."""
+
+    def __call__(self, array: NDArray[Any]) -> dict[str, Any]:
+        """Store an array; give what the row shows of it. May raise OSError."""
 
 
 class Row(NamedTuple):
@@ -70,7 +81,11 @@ def check_mapping(data: object) -> None:
             raise ReservedKeyError(key)
 
 
-def flatten(data: Mapping[str, Any], note: Callable[[str, str], None]) -> Row:
+def flatten(
+    data: Mapping[str, Any],
+    note: Callable[[str, str], None],
+    keep: Keep | None = None,
+) -> Row:
     """Flatten a checked mapping and make every value storable.
 
     Parameters
@@ -79,28 +94,47 @@ def flatten(data: Mapping[str, Any], note: Callable[[str, str], None]) -> Row:
         What the user logged; nested mappings become keys joined with ``.``.
     note
         Called with a key and a sentence when a value is kept only in part.
+    keep
+        Takes arrays that are too large for a row.
     """
     row = Row({}, {})
-    for key, value in data.items():
-        if key not in _TOLERATED:
-            _put(row, _storable_key(key), value, note, depth=0)
+    for key, value in _leaves(data, depth=0):
+        try:
+            coerced, kept = _kept(value, keep)
+        except Exception as error:  # noqa: BLE001  a user's object may raise anything
+            what = f"an object that raised {type(error).__name__}"
+            coerced, kept = _text(value, what)
+        if kept:
+            note(key, f"log(): {key!r} is {kept}")
+        _store(row, key, coerced)
     return row
 
 
-def _put(
-    row: Row, key: str, value: object, note: Callable[[str, str], None], depth: int
-) -> None:
-    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
-        for child, inner in value.items():
-            _put(row, f"{key}.{_storable_key(str(child))}", inner, note, depth + 1)
-        return
+def _leaves(
+    data: Mapping[str, Any], depth: int, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Walk nested mappings; their keys are joined with dots."""
+    for child, value in data.items():
+        if not depth and child in _TOLERATED:
+            continue
+        key = prefix + _storable_key(str(child))
+        if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+            yield from _leaves(value, depth + 1, f"{key}.")
+        else:
+            yield key, value
+
+
+def _kept(value: object, keep: Keep | None) -> tuple[Any, str]:
+    array = None
+    if keep is not None and type(value) not in PLAIN_TYPES:
+        array = arrays.as_large(value)
+    if keep is None or array is None:
+        return coerce(value)
     try:
-        coerced, kept = coerce(value)
-    except Exception as error:  # noqa: BLE001  a user's object may raise anything
-        coerced, kept = _text(value, f"an object that raised {type(error).__name__}")
-    if kept:
-        note(key, f"log(): {key!r} is {kept}")
-    _store(row, key, coerced)
+        return keep(array), ""
+    except OSError as error:
+        shown = arrays.histogram(array, path=None)
+        return shown, f"an array that cannot be stored, only its histogram: {error}"
 
 
 def _store(row: Row, key: str, value: Any) -> None:
@@ -122,6 +156,13 @@ def split(payload: Mapping[str, Any]) -> Row:
     for key, value in payload.items():
         _store(row, key, value)
     return row
+
+
+def kind_of(value: object) -> str:
+    """Say whether a stored value is a number or text; "" for everything else."""
+    if isinstance(value, (int, float)):
+        return "number"
+    return "text" if isinstance(value, str) else ""
 
 
 def as_scalars(data: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -160,7 +201,7 @@ def coerce(value: object, depth: int = 0) -> tuple[Any, str]:  # noqa: PLR0911  
         return str(value), ""
     if isinstance(value, (datetime, date, time)):
         return value.isoformat(), ""
-    if isinstance(value, (list, tuple, AbstractSet)):
+    if isinstance(value, (list, tuple, range, AbstractSet)):
         return _list(value, depth)
     if hasattr(value, "shape") or hasattr(value, "item"):
         return _array(value)
@@ -174,36 +215,51 @@ def coerce(value: object, depth: int = 0) -> tuple[Any, str]:  # noqa: PLR0911  
 
 
 def _list(
-    values: list[Any] | tuple[Any, ...] | AbstractSet[Any], depth: int
+    values: list[Any] | tuple[Any, ...] | range | AbstractSet[Any], depth: int
 ) -> tuple[Any, str]:
     if depth > _MAX_DEPTH:
         return _text("…", "a list that is nested too deeply, or holds itself")
-    items = [coerce(item, depth + 1) for item in list(values)[:_MAX_LIST]]
+    items = [coerce(item, depth + 1) for item in islice(values, MOST_IN_LIST)]
     lost = next((why for _, why in items if why), "")
-    if len(values) > _MAX_LIST:
-        lost = f"a list of {len(values)} elements; the first {_MAX_LIST} are kept"
+    if len(values) > MOST_IN_LIST:
+        lost = f"a list of {len(values)} elements; the first {MOST_IN_LIST} are kept"
     return [item for item, _ in items], lost
 
 
 def _array(value: Any) -> tuple[Any, str]:
     size = math.prod(getattr(value, "shape", ()))
-    name = type(value).__name__
-    if size > _MAX_LIST:
-        return _text(value, f"an array of {size} elements ({name})")
+    dtype = getattr(value, "dtype", "")
+    if arrays.is_frame(value) or "complex" in str(dtype):
+        return _text(value)
+    if getattr(dtype, "kind", "") in tuple("OSUMm"):
+        return _odd_elements(value, size)
+    if size > MOST_IN_LIST:
+        return _text(value, f"an array of {size} elements ({type(value).__name__})")
     if hasattr(value, "detach"):  # torch, which refuses tolist() on nothing, but
         value = value.detach()  # bfloat16 and devices are its own business
-    if "datetime64" in str(getattr(value, "dtype", "")):
-        return (str(value), "") if size == 1 else ([str(item) for item in value], "")
     if not hasattr(value, "tolist") and hasattr(value, "numpy"):
         value = value.numpy()  # tf.Tensor
     if not hasattr(value, "tolist"):
         return _text(value)
-    nested = value.tolist()
-    while size == 1 and isinstance(nested, list):
-        nested = nested[0]
+    nested = _unwrapped(value.tolist(), size)
     if hasattr(nested, "shape") or hasattr(nested, "item"):
         return _number(nested)  # np.longdouble gives itself back
     return coerce(nested)
+
+
+def _odd_elements(value: Any, size: int) -> tuple[Any, str]:
+    """Give the elements of an array of text, times or objects."""
+    items, lost = coerce(_unwrapped(arrays.text_elements(value), size))
+    if size > MOST_IN_LIST:
+        lost = f"an array of {size} elements; the first {MOST_IN_LIST} are kept"
+    return items, lost
+
+
+def _unwrapped(nested: Any, size: int) -> Any:
+    """Give the one element of an array that has one."""
+    while size == 1 and isinstance(nested, list):
+        nested = nested[0]
+    return nested
 
 
 def _number(value: Any) -> tuple[Any, str]:

@@ -1,4 +1,4 @@
-"""Rows as columns: journal records to Arrow, Arrow to Parquet, Parquet to frames.
+"""Rows as columns: blocks to Arrow, Arrow to Parquet and to blocks.
 
 One metric is one column of doubles, whatever was logged, so that a stray string in one
 run never turns a column of the union of all runs into text. What a double cannot say
@@ -13,144 +13,125 @@ first use costs over a second on a cold machine and has no place near ``log()``.
 
 from __future__ import annotations
 
-import json
-from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
+from nbtrack._store.block import Block, Code, Values, in_sequence, join
+from nbtrack.errors import HistorySizeError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from nbtrack._store.lines import Record
+    from nbtrack._store.block import Positions
 
-_FLOAT, _INT, _BOOL, _OTHER = range(4)
-_KINDS: Final = ("float", "int", "bool", "float")
-_EXACT: Final = 2**53  # integers beyond it are not all doubles
+_KINDS: Final = ("float", "int", "bool", "float")  # by code
+_CODES: Final = {"float": Code.FLOAT, "int": Code.INT, "bool": Code.BOOL}
 
 #: Columns of our own, before the metrics. ``_us``: microseconds of run time.
 OWN: Final = ("_seq", "_step", "_us")
 
 _KEY, _KIND, _ROLE = b"nbtrack.key", b"nbtrack.kind", b"nbtrack.role"
 
+#: A table of more cells than this, nearly all of them empty, is not made.
+_MANY_CELLS: Final = 2**25
+_SPARSE: Final = 20  # cells for each value
 
-class Column:
-    """The values of one key, as they come; sparse, later ones win."""
 
-    __slots__ = ("codes", "numbers", "rows", "texts")
+def is_too_sparse(rows: int, keys: int, values: int) -> bool:
+    """Say whether a table would be huge only for being empty."""
+    cells = rows * keys
+    return cells > _MANY_CELLS and cells > _SPARSE * values
 
-    def __init__(self) -> None:
-        self.rows = array("q")
-        self.numbers = array("d")
-        self.codes = array("b")
-        self.texts: dict[int, str] = {}  # position → JSON
 
-    def add(self, row: int, value: Any) -> None:
-        """Set the value of a row."""
-        code, number = _FLOAT, value
-        if type(value) is not float:
-            code, number = self._coded(value)
-        self.rows.append(row)
-        self.numbers.append(number)
-        self.codes.append(code)
+def to_arrow(blocks: Sequence[Block]) -> pa.Table:
+    """Give rows of one writer by step: lines of one step merged, later values win.
 
-    def _coded(self, value: Any) -> tuple[int, float]:
-        if value is True or value is False:
-            return _BOOL, float(value)
-        if isinstance(value, int) and -_EXACT <= value <= _EXACT:
-            return _INT, float(value)
-        self.texts[len(self.rows)] = json.dumps(value)
-        if isinstance(value, int):
-            return _INT, _nearest_double(value)
-        return _OTHER, np.nan
+    Columns: ``OWN``, then the keys in order of first appearance.
 
-    def fields(self, key: str, size: int) -> Iterator[tuple[pa.Field, pa.Array]]:
-        """Give the column's Arrow fields and arrays, ``size`` rows long."""
-        rows = np.frombuffer(self.rows, dtype=np.int64)
+    Raises
+    ------
+    HistorySizeError
+        It would be a huge table of hardly anything.
+    """
+    block = join(blocks)
+    count = sum(map(len, block.columns.values()))
+    if is_too_sparse(len(block), len(block.columns), count):
+        raise HistorySizeError(len(block), len(block.columns))
+    steps, row_of_line = block.steps, None
+    if (np.diff(steps) <= 0).any():
+        steps, row_of_line = np.unique(steps, return_inverse=True)
+    own = [_last(block.seqs, row_of_line), steps, _last(block.us, row_of_line)]
+    fields = [pa.field(name, pa.int64()) for name in OWN]
+    arrays = [pa.array(values) for values in own]
+    for key, values in block.columns.items():
+        rows = values.rows if row_of_line is None else row_of_line[values.rows]
+        for field, array in _fields(key, values, rows, len(steps)):
+            fields.append(field)
+            arrays.append(array)
+    return pa.Table.from_arrays(arrays, schema=pa.schema(_unique(fields)))
+
+
+def _last(values: Positions, rows: Positions | None) -> Positions:
+    """Give each row what its last line has."""
+    if rows is None:
+        return values
+    last = np.empty(rows.max() + 1, dtype=np.int64)
+    last[rows] = values
+    return last
+
+
+def _fields(
+    key: str, values: Values, rows: Positions, size: int
+) -> Iterator[tuple[pa.Field, pa.Array]]:
+    """Give a column's fields and arrays, ``size`` rows long."""
+    codes, numbers = values.codes, values.numbers
+    if len(rows) < size or (np.diff(rows) <= 0).any():
         codes = np.full(size, -1, dtype=np.int8)  # -1: missing
-        codes[rows] = np.frombuffer(self.codes, dtype=np.int8)
+        codes[rows] = values.codes
         numbers = np.zeros(size)
-        numbers[rows] = np.frombuffer(self.numbers)
-        has = set(np.unique(codes).tolist()) - {-1, _OTHER}
-        kind = has.pop() if len(has) == 1 else _FLOAT
-        texts = self._text_by_row(rows)
-        if kind != _BOOL and _BOOL in has:
-            for row in np.flatnonzero(codes == _BOOL).tolist():
-                texts[row] = "true" if numbers[row] else "false"
-        mask = (codes == -1) | (codes == _OTHER)
-        field = pa.field(key, pa.float64(), metadata=_tags(key, _KINDS[kind], "number"))
-        yield field, pa.array(numbers, mask=mask)
-        if texts:
-            text = [texts.get(row) for row in range(size)]
-            tags = _tags(key, _KINDS[kind], "text")
-            yield pa.field(f"{key}#text", pa.string(), metadata=tags), pa.array(text)
-
-    def _text_by_row(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> dict[int, str]:
-        last = {int(row): at for at, row in enumerate(rows)} if self.texts else {}
-        return {
-            int(rows[at]): text
-            for at, text in self.texts.items()
-            if last[int(rows[at])] == at
-        }
+        numbers[rows] = values.numbers
+    counts = np.bincount(codes + 1, minlength=len(Code) + 1)[1:]
+    has = {code for code in (Code.FLOAT, Code.INT, Code.BOOL) if counts[code]}
+    kind = has.pop() if len(has) == 1 else Code.FLOAT
+    texts = _texts_by_row(values, rows, size)
+    if kind != Code.BOOL and Code.BOOL in has:
+        for row in np.flatnonzero(codes == Code.BOOL).tolist():
+            texts[row] = "true" if numbers[row] else "false"
+    mask = None
+    if counts[Code.FLOAT] + counts[Code.INT] + counts[Code.BOOL] < size:
+        mask = (codes == -1) | (codes == Code.OTHER)
+    tags = _tags(key, _KINDS[kind], "number")
+    yield pa.field(key, pa.float64(), metadata=tags), pa.array(numbers, mask=mask)
+    if texts:
+        tags = _tags(key, _KINDS[kind], "text")
+        text_field = pa.field(f"{key}#text", pa.string(), metadata=tags)
+        yield text_field, _sparse_texts(texts, size)
 
 
-def _nearest_double(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return np.inf if value > 0 else -np.inf
+def _texts_by_row(values: Values, rows: Positions, size: int) -> dict[int, str]:
+    """Give the texts of values that no later value of their row replaced."""
+    if not values.texts:
+        return {}
+    last = np.empty(size, dtype=np.int64)
+    last[rows] = np.arange(len(rows))
+    places = ((at, int(rows[at])) for at in values.texts)
+    return {row: values.texts[at] for at, row in places if last[row] == at}
+
+
+def _sparse_texts(texts: dict[int, str], size: int) -> pa.Array:
+    places = np.zeros(size, dtype=np.int64)
+    rows = np.fromiter(texts, dtype=np.int64, count=len(texts))
+    places[rows] = np.arange(len(texts))
+    is_null = np.ones(size, dtype=bool)
+    is_null[rows] = False
+    return pa.array(list(texts.values())).take(pa.array(places, mask=is_null))
 
 
 def _tags(key: str, kind: str, role: str) -> dict[bytes, bytes]:
     return {_KEY: key.encode(), _KIND: kind.encode(), _ROLE: role.encode()}
-
-
-class RowTable:
-    """Rows of one writer, merged by step as they come: later values win."""
-
-    def __init__(self) -> None:
-        self._row_of_step: dict[int, int] = {}
-        self._seqs = array("q")
-        self._us = array("q")
-        self._columns: dict[str, Column] = {}
-
-    def __len__(self) -> int:
-        return len(self._seqs)
-
-    def feed(self, record: Record) -> None:
-        """Take one row of the journal, whole or partial."""
-        step: int = record.step  # type: ignore[assignment]  # rows have one
-        row = self._row_of_step.setdefault(step, len(self._seqs))
-        if row == len(self._seqs):
-            self._seqs.append(record.seq)
-            self._us.append(record.us)
-        else:
-            self._seqs[row] = max(self._seqs[row], record.seq)
-            self._us[row] = max(self._us[row], record.us)
-        columns = self._columns
-        for key, value in record.data.items():
-            column = columns.get(key)
-            if column is None:
-                column = columns[key] = Column()
-            column.add(row, value)
-
-    def to_arrow(self) -> pa.Table:
-        """Give the rows by step; keys in order of first appearance."""
-        steps = np.fromiter(self._row_of_step, dtype=np.int64, count=len(self))
-        seqs = np.frombuffer(self._seqs, dtype=np.int64)
-        own = (seqs, steps, np.frombuffer(self._us, dtype=np.int64))
-        fields = [pa.field(name, pa.int64()) for name in OWN]
-        arrays = [pa.array(values) for values in own]
-        for key, column in self._columns.items():
-            for field, values in column.fields(key, len(self)):
-                fields.append(field)
-                arrays.append(values)
-        table = pa.Table.from_arrays(arrays, schema=pa.schema(_unique(fields)))
-        if len(steps) > 1 and (np.diff(steps) < 0).any():
-            table = table.take(np.argsort(steps, kind="stable"))
-        return table
 
 
 def _unique(fields: list[pa.Field]) -> list[pa.Field]:
@@ -191,12 +172,51 @@ def metrics(schema: pa.Schema) -> list[Metric]:
     ]
 
 
-def concat(tables: list[pa.Table]) -> pa.Table:
+def to_block(table: pa.Table, writer: str) -> Block:
+    """Give the rows of a table as a block, in order of sequence numbers."""
+    seqs, steps, us = (table.column(name).to_numpy() for name in OWN)
+    columns = {}
+    for metric in metrics(table.schema):
+        values = column_values(table, metric)
+        if len(values):
+            columns[metric.key] = values
+    return in_sequence(Block(writer, seqs, steps, us, columns))
+
+
+def column_values(table: pa.Table, metric: Metric) -> Values:
+    """Give the values of one key where there are any."""
+    column = table.column(metric.number).combine_chunks()
+    numbers = column.to_numpy(zero_copy_only=False)
+    has = column.is_valid().to_numpy(zero_copy_only=False)
+    codes = np.full(len(table), _CODES[metric.kind], dtype=np.int8)
+    texts: dict[int, str] = {}
+    if metric.text is not None:
+        text = table.column(metric.text).combine_chunks()
+        has_text = text.is_valid().to_numpy(zero_copy_only=False)
+        codes[has_text & ~has] = Code.OTHER
+        has = has | has_text
+        places = np.cumsum(has) - 1
+        at = np.flatnonzero(has_text)
+        texts = dict(
+            zip(places[at].tolist(), text.drop_null().to_pylist(), strict=True)
+        )
+    rows = np.flatnonzero(has)
+    return Values(rows, numbers[rows], codes[rows], texts)
+
+
+def concat(tables: Iterable[pa.Table]) -> pa.Table:
     """Join tables of one run: the union of their keys, each under one name."""
+    tables = list(tables)
+    if len(tables) == 1:
+        return tables[0]
     kinds: dict[str, set[str]] = {}
     for table in tables:
         for metric in metrics(table.schema):
             kinds.setdefault(metric.key, set()).add(metric.kind)
+    count = sum(len(table) * len(metrics(table.schema)) for table in tables)
+    size = sum(map(len, tables))
+    if is_too_sparse(size, len(kinds), count):
+        raise HistorySizeError(size, len(kinds))
     common = {
         key: next(iter(found)) if len(found) == 1 else "float"
         for key, found in kinds.items()
@@ -230,36 +250,11 @@ def _aligned(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _bool_texts(numbers: pa.ChunkedArray, texts: Any) -> list[str | None]:
+def _bool_texts(
+    numbers: pa.ChunkedArray, texts: pa.ChunkedArray | None
+) -> list[str | None]:
     words = {None: None, 0.0: "false", 1.0: "true"}
     bools = [words[value] for value in numbers.to_pylist()]
     if texts is None:
         return bools
     return [text or word for text, word in zip(texts.to_pylist(), bools, strict=True)]
-
-
-def values(table: pa.Table, metric: Metric) -> list[Any]:
-    """Give a key's values exactly as they were logged; ``MISSING`` where not."""
-    found = table.column(metric.number).to_pylist()
-    texts: dict[int, str] = {}
-    if metric.text is not None:
-        column = enumerate(table.column(metric.text).to_pylist())
-        texts = {row: text for row, text in column if text is not None}
-    cast = {"int": int, "bool": bool}.get(metric.kind, float)
-    return [
-        json.loads(texts[row])  # NaN and any integer included
-        if row in texts
-        else MISSING
-        if number is None
-        else cast(number)
-        for row, number in enumerate(found)
-    ]
-
-
-class _Missing:
-    def __repr__(self) -> str:
-        return "<missing>"
-
-
-#: In a list of values: the row has no such key.
-MISSING: Final = _Missing()

@@ -7,18 +7,24 @@ power cuts we tried left a zero-filled file.)
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import stat
 import time
-from io import FileIO
 from typing import TYPE_CHECKING, Any, Final
 
+from nbtrack._regular import open_regular, read_regular
 from nbtrack.errors import StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = [
+    "open_regular",
+    "read_document",
+    "replace_file",
+    "sync_directory",
+    "write_document",
+]
 
 #: A larger document is damage or an attack; refusing it beats reading it.
 _MAX_BYTES: Final = 16 * 2**20
@@ -73,31 +79,6 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
-def open_regular(path: Path) -> FileIO:
-    """Open a regular file for reading: no link is followed, no pipe waited for.
-
-    Raises
-    ------
-    OSError
-        It cannot be opened, or is no regular file.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    fd = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return FileIO(fd)
-
-
-def _read_small(path: Path) -> bytes:
-    with open_regular(path) as file:
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise OSError(errno.EFBIG, f"larger than {_MAX_BYTES >> 20} MiB", str(path))
-    return content
-
-
 def read_document(path: Path) -> dict[str, Any]:
     """Read a JSON object from a regular file of sensible size.
 
@@ -107,7 +88,7 @@ def read_document(path: Path) -> dict[str, Any]:
         It is missing, damaged, no regular file, or no object; the message says which.
     """
     try:
-        document = json.loads(_read_small(path))
+        document = json.loads(read_regular(path, _MAX_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         msg = f"{path} cannot be read: {type(error).__name__}: {error}"
         raise StorageError(msg) from error

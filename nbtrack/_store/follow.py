@@ -1,8 +1,15 @@
-"""Following a run's logs: every reader of a journal is this one cursor.
+"""Following a run: the one way in which anybody reads what was logged, as it comes.
 
-A ``Tail`` remembers how far it has read in each writer's log and gives only what came
-since, whole records in order of appending. It neither knows nor cares whether the
-writer is this kernel, another process, or long dead.
+A ``Tail`` remembers how far it has read and gives only what came since, in batches:
+lists of records, or blocks of rows where there are very many. It neither knows nor
+cares whether the writer is this kernel, another process, or long dead, and whether
+rows still lie in a log or were moved to Parquet parts.
+
+A writer's log is a row of files, its segments. While the run goes on, a segment that
+is full is compacted: its rows move to a part, and the file is replaced by the lines
+that are no rows. A cursor keeps the file that it reads open, so it can read on to the
+end of what it began, replaced or not. A segment that it meets for the first time it
+opens *before* it looks for parts: whatever was trimmed by then is in a part by then.
 
 Damage is data, too: torn, flipped, NUL-filled and foreign lines are passed over and
 counted, and everything around them is read.
@@ -10,80 +17,173 @@ counted, and everything around them is read.
 
 from __future__ import annotations
 
-import os
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from nbtrack._store.documents import open_regular
-from nbtrack._store.lines import Record, decode
+from nbtrack._store.lines import decode
+from nbtrack._store.logfile import LogFile
+from nbtrack._store.segments import list_logs, list_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from io import FileIO
-    from pathlib import Path
 
-_BLOCK: Final = 4 * 2**20
-#: A "line" longer than this is damage (a NUL-filled tail, say), not a record.
-_MAX_LINE: Final = 256 * 2**20
+    from nbtrack._store.block import Block
+    from nbtrack._store.lines import Record
+    from nbtrack._store.rundir import RunDir
+    from nbtrack._store.segments import Part, Segment
+
+    #: What readers are given: rows as columns, or records of any kind one by one.
+    Batch = Block | list[Record]
+
+#: So many bytes at once are decoded in bulk, if the caller allows that. It needs
+#: numpy and pyarrow, which nobody should import for a few lines.
+BULK: Final = 2**20
+#: Lines may stand out of order by a few, and a line may be there twice in a row.
+_REMEMBERED: Final = 1024
 
 
 class LogCursor:
-    """How far one log file has been read."""
+    """How far one segment has been read, in its log or in its parts."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.writer = path.name.removesuffix(".jsonl")
-        self.damaged_lines = 0
-        self._offset = 0
-        self._inode = 0
-        self._seen = -1  # largest sequence number given
-        self._given = -1  # the same, of the file that was there before
+    def __init__(self, run: RunDir, segment: Segment) -> None:
+        self.segment = segment
+        self.path = run.log / segment.log_name
+        self.damaged_parts: list[str] = []
+        self.problem: OSError | None = None  # why the log could not be opened
+        self._run = run
+        self._file: LogFile | None = None
+        self._parts: list[Part] = []
+        self._damaged_lines = 0  # of files that were replaced
+        self._newest = -1  # largest sequence number given
+        self._recent: deque[int] = deque(maxlen=_REMEMBERED)
+        self._before = -1  # the same, of the file that was there before
 
-    def poll(self) -> Iterator[Record]:
-        """Give the records whose lines were completed since the last call."""
+    @property
+    def damaged_lines(self) -> int:
+        """Lines that are no whole record of ours."""
+        return self._damaged_lines + (self._file.damaged_lines if self._file else 0)
+
+    def poll(self, *, in_bulk: bool = True) -> Iterator[Batch]:
+        """Give what was appended since the last call."""
+        if self._file is None or self._is_replaced():
+            yield from self._begin()
+        if self._file is not None:
+            yield from self._read(self._file, in_bulk=in_bulk)
+
+    def close(self) -> None:
+        """Let go of the file; a later poll opens it again and gives what is new."""
+        if self._file is not None:
+            self._damaged_lines += self._file.damaged_lines
+            self._file = None
+            self._before = self._newest
+
+    def _is_replaced(self) -> bool:
+        """Say whether another file has the log's name, and ours is read to its end."""
+        if self._file is None or self._file.unread > 0:
+            return False
         try:
-            file = open_regular(self.path)
+            stat = self.path.stat(follow_symlinks=False)
         except OSError:
-            return  # gone, or no file: nothing to read here
-        with file:
-            found = os.fstat(file.fileno())
-            if found.st_ino != self._inode or found.st_size < self._offset:
-                # Trimmed after compaction: what is left was given already.
-                self._inode, self._offset = found.st_ino, 0
-                self._given = self._seen
-            if found.st_size == self._offset:
-                return
-            file.seek(self._offset)
-            yield from self._records(file)
+            return False  # removed: there may be a new one some day
+        return (stat.st_dev, stat.st_ino) != self._file.identity or (
+            self._file.unread < 0
+        )
 
-    def _records(self, file: FileIO) -> Iterator[Record]:
-        rest = b""
-        while block := file.read(_BLOCK):
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
-            for line in lines:
-                self._offset += len(line) + 1
-                record = decode(line, self.writer)
-                if record is None:
-                    self.damaged_lines += bool(line)
-                elif record.seq > self._given:
-                    self._seen = max(self._seen, record.seq)
-                    yield record
-            if len(rest) > _MAX_LINE:
-                self._offset += len(rest)
-                rest = b""
-                self.damaged_lines += 1
-
-    def reread(self) -> Iterator[Record]:
-        """Give once more what ``poll`` has given so far, and no more."""
+    def _begin(self) -> Iterator[Batch]:
+        """Open the log, and give first what lies in parts and was not given yet."""
+        self.close()  # what is left in the other file was given already
         try:
-            file = open_regular(self.path)
-        except OSError:
-            return
-        with file:
-            for line in file.read(self._offset).split(b"\n"):
-                record = decode(line, self.writer)
-                if record is not None:
-                    yield record
+            self._file = LogFile(self.path)
+            self.problem = None
+        except FileNotFoundError:
+            pass  # only its parts are there
+        except OSError as error:
+            self.problem = error
+        known = {part.path for part in self._parts}
+        parts = [p for p in list_parts(self._run, self.segment) if p.path not in known]
+        unread = [part for part in parts if part.last_seq > self._newest]
+        self._parts += [part for part in parts if part not in unread]
+        if unread:
+            yield from self._with_parts(unread)
+
+    def _with_parts(self, parts: list[Part]) -> Iterator[Batch]:
+        """Give a segment that was compacted, wholly or in part."""
+        from nbtrack._store.block import interleave, join
+        from nbtrack._store.parts import read_part
+
+        blocks: list[Block] = []
+        for part in parts:
+            block = read_part(part)
+            if block is None:
+                self.damaged_parts.append(part.path.name)
+            else:
+                blocks.append(self._new_rows(block))
+                self._parts.append(part)
+        records: list[Record] = []
+        if self._file is not None:
+            for batch in self._read(self._file, in_bulk=True):
+                if isinstance(batch, list):
+                    records += batch
+                else:
+                    blocks.append(batch)
+        rows = [r for r in records if r.kind == "row"]
+        if rows:
+            yield rows
+        others = [r for r in records if r.kind != "row"]
+        yield from interleave(join(blocks) if blocks else None, others)
+
+    def _read(self, file: LogFile, *, in_bulk: bool) -> Iterator[Batch]:
+        in_bulk = in_bulk and file.unread >= BULK
+        for chunk in file.chunks():
+            if in_bulk:
+                yield from self._bulk(file, chunk)
+            else:
+                yield list(self._records(file, chunk))
+
+    def _records(self, file: LogFile, chunk: bytes) -> Iterator[Record]:
+        for line in chunk.split(b"\n"):
+            record = decode(line, self.segment.writer)
+            if record is None:
+                file.damaged_lines += bool(line)
+            elif self._is_new(record):
+                yield record
+
+    def _is_new(self, record: Record) -> bool:
+        """Say whether a record was not given yet, and remember it."""
+        seq = record.seq
+        if seq <= self._newest:
+            if seq <= self._before or seq in self._recent:
+                return False
+            if record.kind == "row" and any(p.covers(seq) for p in self._parts):
+                return False
+        else:
+            self._newest = seq
+        self._recent.append(seq)
+        return True
+
+    def _bulk(self, file: LogFile, chunk: bytes) -> Iterator[Batch]:
+        from nbtrack._store.block import interleave
+        from nbtrack._store.bulk import decode_lines
+
+        decoded = decode_lines(chunk, self.segment.writer)
+        file.damaged_lines += decoded.damaged_lines
+        # Before the rows, which may bring numbers that are newer than theirs.
+        others = [record for record in decoded.others if self._is_new(record)]
+        yield from interleave(self._new_rows(decoded.rows), others)
+
+    def _new_rows(self, block: Block) -> Block:
+        import numpy as np
+
+        if len(block) and block.seqs[0] <= self._newest:
+            is_known = block.seqs <= self._before
+            is_known |= np.isin(block.seqs, list(self._recent))
+            for part in self._parts:
+                is_known |= part.covers(block.seqs)
+            block = block.where(~is_known)
+        if len(block):
+            self._newest = max(self._newest, int(block.seqs[-1]))
+            self._recent.extend(block.seqs[-_REMEMBERED:].tolist())
+        return block
 
 
 class Tail:
@@ -91,40 +191,55 @@ class Tail:
 
     Parameters
     ----------
-    directory
-        The run's ``log`` directory; it need not exist yet.
+    run
+        Its directory need not exist yet.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._cursors: dict[str, LogCursor] = {}
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+        self._cursors: dict[Segment, LogCursor] = {}
+        self._open: list[Segment] = []  # that may still grow, or are not read yet
+        self._succeeded: list[Segment] = []  # that had a successor at the last poll
 
-    def poll(self) -> Iterator[Record]:
-        """Give what all writers appended since the last call, writer by writer."""
+    def poll(self, *, in_bulk: bool = True) -> Iterator[Batch]:
+        """Give what all writers appended since the last call, writer by writer.
+
+        Parameters
+        ----------
+        in_bulk
+            Decode much at once, which is ten times as fast and imports pyarrow.
+        """
         self._discover()
-        for cursor in self._cursors.values():
-            yield from cursor.poll()
-
-    def reread(self) -> Iterator[Record]:
-        """Give once more what ``poll`` has given so far."""
-        for cursor in self._cursors.values():
-            yield from cursor.reread()
+        for segment in list(self._open):
+            yield from self._cursors[segment].poll(in_bulk=in_bulk)
+        self._let_go()
 
     def _discover(self) -> None:
-        try:
-            names = sorted(entry.name for entry in os.scandir(self._directory))
-        except OSError:
-            return
-        for name in names:
-            if name.endswith(".jsonl") and name not in self._cursors:
-                self._cursors[name] = LogCursor(self._directory / name)
+        for segment in list_logs(self._run):
+            if segment not in self._cursors:
+                self._cursors[segment] = LogCursor(self._run, segment)
+                self._open.append(segment)
+        self._open.sort()
+
+    def _let_go(self) -> None:
+        """Close segments that had a successor already when they were polled."""
+        for segment in self._succeeded:
+            self._cursors[segment].close()
+            self._open.remove(segment)
+        newest = {segment.writer: segment for segment in self._open}
+        self._succeeded = [s for s in self._open if newest[s.writer] != s]
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for cursor in self._cursors.values():
+            cursor.close()
 
     @property
     def cursors(self) -> list[LogCursor]:
-        """One per log file, in order of the writers' names, that is of time."""
-        return list(self._cursors.values())
+        """One per segment, in order of the writers' names, that is of time."""
+        return [self._cursors[segment] for segment in sorted(self._cursors)]
 
     @property
     def damaged_lines(self) -> int:
         """Lines that are no whole record of ours, over all writers."""
-        return sum(cursor.damaged_lines for cursor in self.cursors)
+        return sum(cursor.damaged_lines for cursor in self._cursors.values())

@@ -27,6 +27,7 @@ from nbtrack._fork import tell_when_forked
 from nbtrack._store.clock import steady_ns
 from nbtrack._store.lines import encode
 from nbtrack._store.process import hostname, this_process
+from nbtrack._store.segments import Segment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 
 #: Bytes of lines kept in memory while the file system refuses them.
 BACKLOG_LIMIT: Final = 64 * 2**20
+
+#: A log that has grown so large is closed, and the writer goes on in another file.
+SEGMENT_BYTES = 16 * 2**20
+
+#: Writers that are open in this process.
+open_writers: set[str] = set()
 
 _dumps = orjson.dumps
 _write = os.write
@@ -65,7 +72,8 @@ class Journal:
     directory
         The run's ``log`` directory; it exists.
     opening
-        What the first line says besides the clock: run id, version, process.
+        What a log's first line says besides the clock and the process: run id,
+        version, and, where several write one run, the writer's label.
     offset_us
         Run time already on the clock, of a run that is resumed.
     """
@@ -84,6 +92,7 @@ class Journal:
         self._opening = opening
         self._faults = faults
         self._origin_ns = steady_ns() - offset_us * 1000
+        self._t0 = time.time() - offset_us / 1e6  # Unix time of run time zero
         self._fd = -1
         self._backlog: deque[bytes] = deque()
         self._backlog_bytes = 0
@@ -95,7 +104,8 @@ class Journal:
     def _rename(self) -> None:
         """Become a writer of our own: at first, and in a forked child."""
         self.writer = new_writer_name()
-        self.path = self._directory / f"{self.writer}.jsonl"
+        open_writers.add(self.writer)
+        self.segment = Segment(self.writer)
         self.is_closed = False
         self._is_forked = False
         self._is_torn = False  # the file may end in half a line
@@ -103,16 +113,20 @@ class Journal:
         self._seq = count()
         self._synced_size = -1
 
+    @property
+    def path(self) -> Path:
+        """The file that is written to now."""
+        return self._directory / self.segment.log_name
+
     def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-        flags |= getattr(os, "O_BINARY", 0)  # Windows would write \\r\\n
-        self._fd = os.open(self.path, flags, 0o644)
-        stat = os.fstat(self._fd)
-        self._identity = (stat.st_dev, stat.st_ino)
+        self._fd = os.open(self.path, _APPEND, 0o644)
+        self._identity = _identity(self._fd)
 
     def _append_opening(self) -> None:
-        started = time.time() - self.elapsed_us() / 1e6
-        self.append("open", {**self._opening, **this_process(), "t0": started})
+        self.append("open", self._told_opening())
+
+    def _told_opening(self) -> dict[str, Any]:
+        return {**self._opening, **this_process(), "t0": self._t0}
 
     def _recover(self) -> None:
         """Get a descriptor again, after a fork or after it was lost."""
@@ -120,6 +134,9 @@ class Journal:
             raise JournalClosedError(self.path)
         if self._is_forked:
             self._rename()
+            told = self._opening.get("label")
+            label = f"{told}/fork-{os.getpid()}" if told else f"fork-{os.getpid()}"
+            self._opening = {**self._opening, "label": label}
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._open()
@@ -180,6 +197,10 @@ class Journal:
                 self._recover()
             us = self.elapsed_us()
             self._write_in_turn(encode(next(self._seq), us, place, data, extended))
+
+    def append_lines(self, lines: bytes) -> None:
+        """Append lines that are sealed already, under numbers of this writer."""
+        self._write_in_turn(lines)
 
     def _write_in_turn(self, line: bytes) -> None:
         """Write after what waits, on a line of its own."""
@@ -249,12 +270,52 @@ class Journal:
     def _is_ours(self) -> bool:
         """Say whether the descriptor is still the file that we opened."""
         try:
-            stat = os.fstat(self._fd)
+            return _identity(self._fd) == self._identity
         except OSError:
             return False
-        return (stat.st_dev, stat.st_ino) == self._identity and stat.st_nlink > 0
 
-    def _size(self) -> int:
+    def rotate(self, *, durably: bool = True) -> Segment | None:
+        """Go on in a new file; give the segment that nobody writes to any more.
+
+        The descriptor keeps its number and is made to mean the new file, in one step
+        (``dup2``). So threads inside ``append_plain_row`` need not be told: what they
+        write lands in one file or in the other. None when this is no time for it.
+
+        Raises
+        ------
+        OSError
+            No new file can be made; the old one stays in use.
+        """
+        with self.lock:
+            if self.is_closed or self._is_forked or self._is_troubled or self._fd < 0:
+                return None
+            full = self.segment
+            following = Segment(self.writer, full.number + 1)
+            path = self._directory / following.log_name
+            old = os.dup(self._fd)
+            fd = os.open(path, _APPEND, 0o644)
+            try:
+                opening = self._told_opening()
+                line = encode(next(self._seq), self.elapsed_us(), "open", opening)
+                if (written := _write(fd, line)) != len(line):
+                    raise _short_write(written, line)
+                os.dup2(fd, self._fd, inheritable=False)
+            except OSError:
+                path.unlink(missing_ok=True)
+                os.close(old)
+                raise
+            finally:
+                os.close(fd)
+            self._identity = _identity(self._fd)
+            self.segment, self._synced_size = following, -1
+        if durably:
+            self._flush(old)
+        os.close(old)
+        return full
+
+    @property
+    def size(self) -> int:
+        """Bytes in the current file; -1 when it cannot be asked."""
         try:
             return os.fstat(self._fd).st_size
         except OSError:
@@ -277,7 +338,7 @@ class Journal:
             if not self._is_ours():
                 self._replace_vanished()
             self.retry()
-            fd, size = self._fd, self._size()
+            fd, size = self._fd, self.size
         if durably and size != self._synced_size:
             self._flush(fd)
             self._synced_size = size
@@ -313,6 +374,7 @@ class Journal:
                 return
             self.sync()
             self.is_closed = True
+            open_writers.discard(self.writer)
             fd, is_ours = self._fd, self._is_ours()
             self._fd = -1
             if is_ours:
@@ -328,6 +390,7 @@ class Journal:
         self._backlog.clear()
         self._backlog_bytes = 0
         self._is_forked = True
+        open_writers.discard(self.writer)  # it is the parent's
         if self._fd >= 0:
             os.close(self._fd)  # the child's copy; the parent's stays open
             self._fd = -1
@@ -371,6 +434,21 @@ def _park(fd: int) -> None:
     _parked.append((now, fd))
     while _parked and now - _parked[0][0] > _PARKED_S:
         os.close(_parked.popleft()[1])
+
+
+_APPEND: Final = (
+    os.O_WRONLY
+    | os.O_APPEND
+    | os.O_CREAT
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)  # Windows would write \\r\\n
+)
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    """Tell a file from any other one; None when it was removed."""
+    stat = os.fstat(fd)
+    return (stat.st_dev, stat.st_ino) if stat.st_nlink else None
 
 
 def _short_write(written: int, line: bytes) -> OSError:

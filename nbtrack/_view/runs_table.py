@@ -51,11 +51,13 @@ def runs_table_html(
     *,
     limit: int = MAX_ROWS,
     reorder: bool = True,
+    total: int = 0,
 ) -> str:
     """Give the table as HTML; ``columns`` such as "config.lr", "summary.loss" choose.
 
     Without ``columns``: up to 12 keys of config, those that vary first, and up to
-    12 of the summary. ``reorder=False`` keeps the order of the rows.
+    12 of the summary. ``reorder=False`` keeps the order of the rows. ``total``: how
+    many runs there are, where ``rows`` are only the first of them.
     """
     if not rows:
         return html.page(html.hint("no runs yet"))
@@ -78,7 +80,9 @@ def runs_table_html(
         for i, row in enumerate(ordered[:limit])
     )
     table = html.data_table(html.table_row(head), body)
-    return html.page(table, *map(html.hint, _left_out(rows, chosen, limit)))
+    return html.page(
+        table, *map(html.hint, _left_out(max(total, len(rows)), chosen, limit))
+    )
 
 
 def runs_table_text(
@@ -87,6 +91,7 @@ def runs_table_text(
     *,
     limit: int = MAX_ROWS,
     reorder: bool = True,
+    total: int = 0,
 ) -> str:
     """Give the table for a terminal."""
     if not rows:
@@ -107,7 +112,10 @@ def runs_table_text(
         for line in cut
     ]
     return "\n".join(
-        [*(line.rstrip() for line in padded), *_left_out(rows, chosen, limit)],
+        [
+            *(line.rstrip() for line in padded),
+            *_left_out(max(total, len(rows)), chosen, limit),
+        ],
     )
 
 
@@ -117,16 +125,18 @@ def runs_bundle(
     columns: Sequence[str] | None = None,
     *,
     limit: int = MAX_ROWS,
+    total: int = 0,
 ) -> dict[str, str]:
     """Give the display bundle of a table whose rows stay in the order given.
 
-    ``damaged``: one line for each run that could not be read.
+    ``damaged``: one line for each run that could not be read. ``total``: how many
+    runs there are, where ``rows`` are only the first of them.
     """
     lines = [f"⚠ {html.one_line(text, 200)}" for text in damaged[:_MAX_DAMAGED]]
     if len(damaged) > _MAX_DAMAGED:
         lines.append(f"⚠ {len(damaged) - _MAX_DAMAGED} more runs could not be read")
-    page = runs_table_html(rows, columns, limit=limit, reorder=False)
-    text = runs_table_text(rows, columns, limit=limit, reorder=False)
+    page = runs_table_html(rows, columns, limit=limit, reorder=False, total=total)
+    text = runs_table_text(rows, columns, limit=limit, reorder=False, total=total)
     notes = html.page(*map(html.hint, lines)) if lines else ""
     return {
         "text/html": page + notes,
@@ -247,11 +257,11 @@ def _took(row: RunRow) -> str:
     return "" if row.duration_s is None else html.duration(row.duration_s)
 
 
-def _left_out(rows: Sequence[RunRow], chosen: Columns, limit: int) -> list[str]:
+def _left_out(total: int, chosen: Columns, limit: int) -> list[str]:
     """Say what the table does not show."""
     says = []
-    if len(rows) > limit:
-        says.append(f"The first {limit} of {len(rows):,} runs. All: nbtrack.Api()")
+    if total > limit:
+        says.append(f"The first {limit} of {total:,} runs. All: nbtrack.Api()")
     if chosen.left_out:
         names = ", ".join(
             html.one_line(name, 40) for name in chosen.left_out[:_MAX_NAMED]

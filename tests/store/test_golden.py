@@ -43,7 +43,8 @@ def test_a_golden_run_reads_as_it_was_meant(tmp_path, version, run_id, state):
         os.utime(log, (0, 0))  # a copy's times say nothing of its writer
     run = nbtrack.Api(tmp_path / "root").run(f"golden/{run_id}")
     assert (run.state, run.name) == (state, f"amber-heron-{run_id}")
-    assert (run.tags, run.notes) == (["a", "b"], "as version 1 wrote it")
+    notes = f"as version {version.name[1:]} wrote it"
+    assert (list(run.tags), run.notes) == (["a", "b"], notes)
     assert run.config == {"lr": 0.2, "opt": {"name": "adam"}}
     rows = [
         {k: v for k, v in row.items() if k not in ("_runtime", "_timestamp")}
@@ -55,8 +56,9 @@ def test_a_golden_run_reads_as_it_was_meant(tmp_path, version, run_id, state):
     assert run.history()["_timestamp"].between(1.7e9, 1.9e9).all()
 
 
-def test_a_golden_run_that_was_killed_can_be_gone_on_with(tmp_path):
-    shutil.copytree(GOLDEN / "v1", tmp_path / "nbruns")
+@pytest.mark.parametrize("version", sorted(GOLDEN.iterdir()), ids=lambda p: p.name)
+def test_a_golden_run_that_was_killed_can_be_gone_on_with(tmp_path, version):
+    shutil.copytree(version, tmp_path / "nbruns")
     for log in (tmp_path / "nbruns").rglob("*.jsonl"):
         os.utime(log, (0, 0))
     run = nbtrack.init(project="golden", id="killed", resume="must", view="off")

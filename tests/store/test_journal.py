@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from nbtrack._faults import Faults
 from nbtrack._store.follow import LogCursor, Tail
 from nbtrack._store.journal import DurableJournal, Journal
+from nbtrack._store.rundir import RunDir
+from nbtrack._store.segments import Segment
 from nbtrack._store.lines import decode, encode
 from nbtrack.errors import NbtrackWarning
 
@@ -37,8 +39,23 @@ def lines_of(listed):
     return [encode(i, 10 * i, i, row) for i, row in enumerate(listed)]
 
 
+def cursor_of(path: Path) -> LogCursor:
+    return LogCursor(RunDir(path.parents[1]), Segment(path.stem))
+
+
+def records(reader):
+    """Give what a cursor or a tail has to give, record by record."""
+    batches = reader.poll(in_bulk=False)
+    return [record for batch in batches for record in batch]
+
+
 def read_rows(path: Path):
-    return [r.data for r in LogCursor(path).poll() if r.kind == "row"]
+    return [r.data for r in records(cursor_of(path)) if r.kind == "row"]
+
+
+def a_log(folder: Path) -> Path:
+    (folder / "log").mkdir()
+    return folder / "log" / "w.jsonl"
 
 
 def new_journal(folder: Path, kind=Journal, **options) -> Journal:
@@ -57,7 +74,7 @@ def test_a_line_comes_back_as_it_was(listed):
 @given(listed=row_lists, data=st.data())
 def test_a_cut_log_reads_back_as_a_prefix(tmp_path_factory, listed, data):
     whole = b"".join(lines_of(listed))
-    path = tmp_path_factory.mktemp("cut") / "w.jsonl"
+    path = a_log(tmp_path_factory.mktemp("cut"))
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
     kept = read_rows(path)
     assert kept == listed[: len(kept)]
@@ -68,24 +85,24 @@ def test_a_flipped_bit_costs_at_most_its_own_lines(tmp_path_factory, listed, dat
     whole = bytearray(b"".join(lines_of(listed)))
     at = data.draw(st.integers(0, len(whole) - 1))
     whole[at] ^= 1 << data.draw(st.integers(0, 7))
-    path = tmp_path_factory.mktemp("flip") / "w.jsonl"
+    path = a_log(tmp_path_factory.mktemp("flip"))
     path.write_bytes(whole)
-    records = list(LogCursor(path).poll())
-    assert len(records) >= len(listed) - 2, "a flipped newline joins two lines"
-    for record in records:
+    found = records(cursor_of(path))
+    assert len(found) >= len(listed) - 2, "a flipped newline joins two lines"
+    for record in found:
         assert record.data == listed[record.seq], "no row is ever wrong"
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_without_an_error(tmp_path_factory, noise):
     good = encode(0, 0, 0, {"a": 1})
-    path = tmp_path_factory.mktemp("noise") / "w.jsonl"
+    path = a_log(tmp_path_factory.mktemp("noise"))
     path.write_bytes(noise + b"\n" + good + noise)
     assert {"a": 1} in read_rows(path)
 
 
 def test_damage_is_counted_and_what_surrounds_it_is_read(tmp_path):
-    path = tmp_path / "w.jsonl"
+    path = a_log(tmp_path)
     first, second = lines_of([{"a": 1}, {"a": 2}])
     noise = [
         first[:10] + b"\n",
@@ -94,8 +111,8 @@ def test_damage_is_counted_and_what_surrounds_it_is_read(tmp_path):
         b"\xef\xbb\xbf\n",
     ]
     path.write_bytes(first + b"".join(noise) + second + second[:7])
-    cursor = LogCursor(path)
-    assert [r.data["a"] for r in cursor.poll()] == [1, 2]
+    cursor = cursor_of(path)
+    assert [r.data["a"] for r in records(cursor)] == [1, 2]
     assert cursor.damaged_lines == 4
 
 
@@ -106,33 +123,33 @@ def test_a_link_or_a_pipe_in_the_place_of_a_log_is_not_followed(tmp_path):
     (log / "link.jsonl").symlink_to(tmp_path / "secret")
     (log / "folder.jsonl").mkdir()
     os.mkfifo(log / "pipe.jsonl")
-    assert list(Tail(log).poll()) == []
+    assert records(Tail(RunDir(tmp_path))) == []
 
 
 def test_a_tail_gives_each_record_once_while_it_is_written(tmp_path):
-    journal = new_journal(tmp_path)
-    tail = Tail(tmp_path)
+    journal = new_journal(tmp_path / "log")
+    tail = Tail(RunDir(tmp_path))
     seen = []
     for step in range(5):
         journal.append_plain_row(step, {"a": float(step)})
-        seen += [r.step for r in tail.poll() if r.kind == "row"]
+        seen += [r.step for r in records(tail) if r.kind == "row"]
     assert seen == [0, 1, 2, 3, 4]
-    assert list(tail.poll()) == []
+    assert records(tail) == []
     journal.close()
 
 
 def test_a_half_written_line_waits_for_its_rest(tmp_path):
-    path = tmp_path / "w.jsonl"
+    path = a_log(tmp_path)
     (line,) = lines_of([{"a": 1}])
     path.write_bytes(line[:9])
-    cursor = LogCursor(path)
-    assert list(cursor.poll()) == []
+    cursor = cursor_of(path)
+    assert records(cursor) == []
     path.write_bytes(line)
-    assert [r.data for r in cursor.poll()] == [{"a": 1}]
+    assert [r.data for r in records(cursor)] == [{"a": 1}]
 
 
 def test_what_the_hot_path_cannot_hold_it_leaves_alone(tmp_path):
-    journal = new_journal(tmp_path)
+    journal = new_journal(tmp_path / "log")
     numpy = pytest.importorskip("numpy")
     odd = [
         float("nan"),
@@ -152,7 +169,7 @@ def test_what_the_hot_path_cannot_hold_it_leaves_alone(tmp_path):
 
 
 def test_threads_never_tear_or_lose_a_line(tmp_path):
-    journal = new_journal(tmp_path)
+    journal = new_journal(tmp_path / "log")
 
     def write(thread):
         for i in range(800):
@@ -164,17 +181,17 @@ def test_threads_never_tear_or_lose_a_line(tmp_path):
     for thread in threads:
         thread.join()
     journal.close()
-    cursor = LogCursor(journal.path)
-    records = [r for r in cursor.poll() if r.kind == "row"]
+    cursor = cursor_of(journal.path)
+    found = [r for r in records(cursor) if r.kind == "row"]
     assert cursor.damaged_lines == 0
-    assert len({r.seq for r in records}) == 6_400
-    assert {(r.data["thread"], r.data["i"]) for r in records} == {
+    assert len({r.seq for r in found}) == 6_400
+    assert {(r.data["thread"], r.data["i"]) for r in found} == {
         (t, i) for t in range(8) for i in range(800)
     }
 
 
 def test_a_forked_child_writes_a_file_of_its_own(tmp_path):
-    journal = new_journal(tmp_path)
+    journal = new_journal(tmp_path / "log")
     journal.append_plain_row(0, {"who": 0})
     pid = os.fork()
     if pid == 0:
@@ -184,26 +201,26 @@ def test_a_forked_child_writes_a_file_of_its_own(tmp_path):
     journal.append_plain_row(1, {"who": 0})
     journal.close()
     by_writer = {}
-    for record in Tail(tmp_path).poll():
+    for record in records(Tail(RunDir(tmp_path))):
         if record.kind == "row":
             by_writer.setdefault(record.writer, []).append(record.data["who"])
     assert sorted(by_writer.values()) == [[0, 0], [1]]
 
 
 def test_a_forked_child_that_does_not_log_leaves_nothing(tmp_path):
-    journal = new_journal(tmp_path)
+    journal = new_journal(tmp_path / "log")
     pid = os.fork()
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
     journal.close()
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list((tmp_path / "log").iterdir())) == 1
 
 
 def test_a_full_disk_loses_nothing_that_fits_into_memory(tmp_path):
     """RLIMIT_FSIZE stands for the full disk: one short write, then errors."""
     faults = Faults()
-    journal = new_journal(tmp_path, faults=faults)
+    journal = new_journal(tmp_path / "log", faults=faults)
     size = journal.path.stat().st_size
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -227,7 +244,7 @@ def test_a_full_disk_loses_nothing_that_fits_into_memory(tmp_path):
 
 
 def test_a_descriptor_closed_by_foreign_code_is_replaced(tmp_path):
-    journal = new_journal(tmp_path)
+    journal = new_journal(tmp_path / "log")
     journal.append_plain_row(0, {"a": 0})
     os.close(journal._fd)
     with pytest.warns(NbtrackWarning, match="closed under the run"):
@@ -249,7 +266,7 @@ def test_a_removed_file_is_noticed_at_the_next_tick(tmp_path):
 
 def test_a_disk_that_cannot_flush_is_a_fault_and_not_an_error(tmp_path, monkeypatch):
     faults = Faults()
-    journal = new_journal(tmp_path, faults=faults)
+    journal = new_journal(tmp_path / "log", faults=faults)
 
     def fail(_fd):
         raise OSError(5, "I/O error")
@@ -266,7 +283,7 @@ def test_always_means_that_the_disk_has_it_when_append_returns(tmp_path, monkeyp
     synced = []
     real = os.fdatasync
     monkeypatch.setattr(os, "fdatasync", lambda fd: (synced.append(fd), real(fd)))
-    journal = new_journal(tmp_path, kind=DurableJournal)
+    journal = new_journal(tmp_path / "log", kind=DurableJournal)
     before = len(synced)
     journal.append_plain_row(0, {"a": 1})
     assert len(synced) == before + 1
@@ -279,6 +296,7 @@ from pathlib import Path
 from nbtrack._faults import Faults
 from nbtrack._store.journal import Journal
 
+Path(sys.argv[1]).mkdir()
 journal = Journal(Path(sys.argv[1]), {"format": 1}, Faults())
 acknowledge = os.write
 step = 0
@@ -295,7 +313,7 @@ def test_sigkill_at_a_random_moment_loses_no_acknowledged_row(tmp_path, round_):
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, True)
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path)], stdout=write_end
+        [sys.executable, "-c", CHILD, str(tmp_path / "log")], stdout=write_end
     )
     os.close(write_end)
     acknowledged = b""
@@ -309,8 +327,8 @@ def test_sigkill_at_a_random_moment_loses_no_acknowledged_row(tmp_path, round_):
     os.close(read_end)
     last = int(acknowledged[: acknowledged.rindex(b"\n")].split(b"\n")[-1])
 
-    tail = Tail(tmp_path)
-    steps = [r.data["step"] for r in tail.poll() if r.kind == "row"]
+    tail = Tail(RunDir(tmp_path))
+    steps = [r.data["step"] for r in records(tail) if r.kind == "row"]
     assert steps == list(range(len(steps))), "whole rows, in order, none twice"
     assert len(steps) > last, "every acknowledged row is there"
     assert tail.damaged_lines == 0

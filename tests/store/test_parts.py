@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nbtrack._faults import Faults
 from nbtrack._read.frames import history_rows
 from nbtrack._record.row import flatten
-from nbtrack._store import parts, rundir
+from nbtrack._store import compact, parts, rundir
 from nbtrack._store.journal import Journal
 
 values = st.one_of(
@@ -68,9 +68,9 @@ def test_history_equals_a_plain_model_before_and_after_compaction(
 ):
     run, model = record(tmp_path_factory.mktemp("run"), listed)
     assert_same(read(run), model)
-    parts.compact(run)
+    compact.compact(run)
     assert_same(read(run), model)
-    parts.compact(run)
+    compact.compact(run)
     assert_same(read(run), model)
 
 
@@ -80,7 +80,7 @@ def two_steps(tmp_path):
 
 def test_compaction_trims_the_log_to_its_other_records(tmp_path):
     run, _ = two_steps(tmp_path)
-    parts.compact(run)
+    compact.compact(run)
     (log,) = run.log.iterdir()
     assert b'"open"' in log.read_bytes()
     assert log.read_bytes().count(b"\n") == 1
@@ -90,7 +90,7 @@ def test_a_crash_between_rename_and_trim_gives_no_row_twice(tmp_path):
     run, model = two_steps(tmp_path)
     (log,) = run.log.iterdir()
     whole = log.read_bytes()
-    parts.compact(run)
+    compact.compact(run)
     log.write_bytes(whole)
     assert_same(read(run), model)
     assert len(list(history_rows(parts.read_history(run)))) == 2
@@ -100,20 +100,20 @@ def test_a_damaged_part_hides_nothing_that_the_log_still_has(tmp_path):
     run, model = two_steps(tmp_path)
     (log,) = run.log.iterdir()
     whole = log.read_bytes()
-    parts.compact(run)
+    compact.compact(run)
     (part,) = run.history.iterdir()
     part.write_bytes(part.read_bytes()[:-20])
     log.write_bytes(whole)
     history = parts.read_history(run)
-    assert history.damaged_parts == [part.name]
+    assert history.damage == [f"history/{part.name} cannot be read"]
     assert_same(read(run), model)
 
 
 def test_a_part_that_does_not_read_back_leaves_the_log_alone(tmp_path, monkeypatch):
     run, model = two_steps(tmp_path)
-    monkeypatch.setattr(parts, "_same", lambda *_: False)
+    monkeypatch.setattr(compact, "_is_same", lambda *_: False)
     with pytest.raises(OSError, match="did not read back"):
-        parts.compact(run)
+        compact.compact(run)
     assert list(run.history.iterdir()) == []
     assert_same(read(run), model)
 
@@ -125,14 +125,14 @@ def test_a_finished_run_is_small(tmp_path):
     run, _ = record(
         tmp_path, [(i, {f"m{k}": draw() for k in range(5)}) for i in range(20_000)]
     )
-    parts.compact(run)
+    compact.compact(run)
     size = sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
     assert size / 100_000 <= 9, "bytes per random float; 8 is the float itself"
 
 
 def test_foreign_files_among_the_parts_are_passed_over(tmp_path):
     run, model = two_steps(tmp_path)
-    parts.compact(run)
+    compact.compact(run)
     (run.history / "notes.txt").write_text("hello")
     (run.history / "x-0-9.parquet").symlink_to("/etc/passwd")
     assert_same(read(run), model)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbtrack._record.metrics import Rules, Summary, make_rule
+from nbtrack._record.fold import Summary
+from nbtrack._record.metrics import Rules, make_rule
 from nbtrack.errors import MetricRuleError
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
