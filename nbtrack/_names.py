@@ -1,7 +1,8 @@
-"""Pronounceable names for runs: ``amber-heron-12``."""
+"""Names for people: of runs (``amber-heron-12``), and of places."""
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Final
 
@@ -25,3 +26,12 @@ def new_name(number: int) -> str:
     """Draw a name that ends in the run's number within its project."""
     draw = random.SystemRandom()  # the user's seeded generator stays untouched
     return f"{draw.choice(_ADJECTIVES.split())}-{draw.choice(_NOUNS.split())}-{number}"
+
+
+def shown(directory: str) -> str:
+    """Give a path as a person would write it: relative where that is shorter."""
+    try:
+        relative = os.path.relpath(directory)
+    except (OSError, ValueError):  # no working directory any more; another drive
+        return directory
+    return directory if relative.startswith("..") else relative

@@ -18,6 +18,7 @@ from nbtrack._capture.cells import (
     to_notebook,
 )
 from nbtrack._config import flatten
+from nbtrack._names import shown
 from nbtrack._record.steps import expected_steps
 from nbtrack._store.documents import replace_file
 
@@ -218,15 +219,6 @@ def reporter(faults: Faults) -> Callable[[str, BaseException], None]:
         )
 
     return report
-
-
-def shown(directory: str) -> str:
-    """Give a path as a person would write it: relative where that is shorter."""
-    try:
-        relative = os.path.relpath(directory)
-    except (OSError, ValueError):  # no working directory any more; another drive
-        return directory
-    return directory if relative.startswith("..") else relative
 
 
 def card(run: Run) -> Card:

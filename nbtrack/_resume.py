@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nbtrack._store.alive import state_of
-from nbtrack._store.block import Block
 from nbtrack._store.compact import compact
 from nbtrack._store.parts import read_history
 from nbtrack._store.process import this_process
@@ -35,7 +34,7 @@ def resumed(
         )
         raise StorageError(msg)
     compact(run)  # a run that was killed left its rows in the log
-    last_step, last_us = reached(run)
+    last_step, last_us = read_history(run, keys=()).reached()
     given = {key: value for key, value in meant.items() if value}
     document |= given | {
         "state": "running",
@@ -54,21 +53,3 @@ def resumed(
         "first_step": last_step + 1,
         "offset_us": last_us,
     }
-
-
-def reached(run: RunDir) -> tuple[int, int]:
-    """Give the last step and microsecond of a run; -1 and 0 where there is none."""
-    history = read_history(run, keys=())
-    steps, times = [-1], [0]
-    times += [record.us for record in history.others]
-    for pieces in history.pieces.values():
-        for piece in pieces:
-            own = (
-                (piece.steps, piece.us)
-                if isinstance(piece, Block)
-                else (piece.column("_step").to_numpy(), piece.column("_us").to_numpy())
-            )
-            if len(own[0]):
-                steps.append(int(own[0].max()))
-                times.append(int(own[1].max()))
-    return max(steps), max(times)

@@ -19,7 +19,7 @@ from nbtrack import _notebook, errors, settings
 from nbtrack._about import as_tags, check_name
 from nbtrack._config import normalise, plain_json
 from nbtrack._faults import Faults
-from nbtrack._names import new_name
+from nbtrack._names import new_name, shown
 from nbtrack._options import (
     check_id,
     check_keywords,
@@ -384,7 +384,7 @@ def _say_ending(
 ) -> None:
     """Say what was recorded where there is no board, and what was lost anywhere."""
     lost = journal.lost + journal.waiting
-    told = f"{run.name} {run.state}, {_reached(run)}, in {_notebook.shown(run.dir)}"
+    told = f"{run.name} {run.state}, {_reached(run)}, in {shown(run.dir)}"
     if lost:
         told += f"; {lost} records could not be written and are lost"
     if len(run.faults):

@@ -177,10 +177,4 @@ def next_step(run: RunDir, label: str) -> int:
     """Give the step after the last that writers of a label have written."""
     from nbtrack._store.parts import read_history  # loads pyarrow
 
-    history = read_history(run, ())
-    last = -1
-    for writer, table in history.tables():
-        told = history.openings.get(writer, {}).get("label")
-        if told == label and len(table):
-            last = max(last, *table.column("_step").to_pylist())
-    return last + 1
+    return read_history(run, ()).reached(label)[0] + 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 from nbtrack._about import as_tags, check_name
 from nbtrack._capture.cells import Cell, read_cells
 from nbtrack._config import flatten
+from nbtrack._names import shown
 from nbtrack._record.metrics import Rules
 from nbtrack._store.alive import state_of
 from nbtrack.errors import SettingError, StorageError
@@ -427,7 +428,7 @@ class StoredRun:
             elapsed_s=self.duration_s or self._elapsed_s(),
             step=last_step,
             total_steps=self._document.get("total_steps"),
-            directory=self.dir,
+            directory=shown(self.dir),
             config=tuple((key, str(value)) for key, value in config.items()),
             faults=(*self.damage, *faults),
         )

@@ -81,6 +81,24 @@ class History:
                     keys.update({metric.key: None for metric in metrics(piece.schema)})
         return list(keys)
 
+    def reached(self, label: str | None = None) -> tuple[int, int]:
+        """Give the last step and microsecond, of all or of the writers of a label.
+
+        -1 and 0 where there is none.
+        """
+        steps, times = [-1], [0]
+        ours = [
+            writer
+            for writer in {*self.openings, *self.pieces}
+            if label is None or self.openings.get(writer, {}).get("label") == label
+        ]
+        times += [record.us for record in self.others if record.writer in ours]
+        for writer in ours:
+            for piece in self.pieces.get(writer, ()):
+                steps += _ends(piece, "steps", "_step")
+                times += _ends(piece, "us", "_us")
+        return max(steps), max(times)
+
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
         """Give each writer's rows as one table, by step; see ``columns.to_arrow``."""
         for writer, pieces in self.pieces.items():
@@ -213,7 +231,7 @@ def _as_block(writer: str, piece: Piece) -> Block:
 
 def _table(writer: str, pieces: Sequence[Piece]) -> pa.Table:
     """Make one table of a writer's rows, by step."""
-    spans = [span for piece in pieces if (span := _span(piece)) is not None]
+    spans = [span for piece in pieces if (span := _ends(piece, "steps", "_step"))]
     if all(before[1] < after[0] for before, after in pairwise(spans)):
         return concat(_tables(pieces))  # no step is in two of them
     return to_arrow([_as_block(writer, piece) for piece in pieces])
@@ -228,10 +246,10 @@ def _tables(pieces: Sequence[Piece]) -> Iterator[pa.Table]:
             yield from group
 
 
-def _span(piece: Piece) -> tuple[int, int] | None:
-    """Give the lowest and the highest step; None where there are no rows."""
+def _ends(piece: Piece, name: str, column: str) -> list[int]:
+    """Give the lowest and the highest of a piece's steps or times, if it has rows."""
     if isinstance(piece, Block):
-        steps = piece.steps
+        values = getattr(piece, name)
     else:
-        steps = piece.column("_step").to_numpy()
-    return (int(steps.min()), int(steps.max())) if len(steps) else None
+        values = piece.column(column).to_numpy()
+    return [int(values.min()), int(values.max())] if len(values) else []

@@ -17,7 +17,16 @@ def records(run: Run) -> None:
     run.config.lr = 0.1
     run.summary["best"] = 0.9
     run.define_metric("val/*", step_metric="epoch", summary="min,max")
+    kept: list[str] = run.save("*.pt", policy="end")
+    run.alert("done", text=str(kept), level=nbtrack.AlertLevel.WARN, wait_duration=5)
+    run.tags += ("x",)
+    run.config.update({"lr": 1}, allow_val_change=True)
     run.finish(exit_code=0)
+
+
+def shares() -> Run:
+    settings = nbtrack.Settings(late_steps="keep", x_label="rank0", x_primary=True)
+    return nbtrack.init(id="job", mode="shared", label="rank1", settings=settings)
 
 
 def starts() -> Run:
@@ -32,6 +41,17 @@ def reads() -> pd.DataFrame:
     return run.history(keys=["loss"], samples=100)
 
 
+def edits() -> None:
+    run = nbtrack.Api().run("p/id")
+    run.summary["best"] = 0.5
+    run.summary.update({"loss": 1}, note="x")
+    run.tags.append("baseline")
+    run.name, run.notes, run.group = "n", None, "g"
+    run.update()
+    assert run.array(run.summary["weights"]).shape
+
+
 def refuses() -> None:
+    nbtrack.Api().run("p/id").state = "finished"  # type: ignore[misc]
     nbtrack.init(project=3)  # type: ignore[arg-type]
     nbtrack.init(view="off").log([1])  # type: ignore[arg-type]
