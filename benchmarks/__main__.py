@@ -7,46 +7,63 @@ import os
 import platform
 import sys
 import time
+import traceback
 from datetime import datetime, timezone
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.result import table
+from benchmarks.result import Result, table
 
 NAMES = (
     "log_cost",
+    "background",
+    "memory",
     "view_cost",
     "importing",
     "kill",
     "wire",
     "saved_notebook",
+    "finish",
     "history",
     "disk",
 )
 
 
 def main() -> None:
-    """Run the measurements one after the other."""
+    """Run the measurements one after the other; one that fails stops no other."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
     parser.add_argument(
-        "--full", action="store_true", help="history of 1,000,000 rows, not 200,000"
+        "--rounds", type=int, help="how often kill kills in each place (10)"
     )
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
-    results = []
+    results: list[Result] = []
+    failed = []
     for name in options.names or NAMES:
-        module = import_module(f"benchmarks.{name}")
-        measure = module.measure
-        if name == "history" and options.full:
-            measure = partial(measure, rows=module.FULL_ROWS)
+        measure = import_module(f"benchmarks.{name}").measure
+        if name == "kill" and options.rounds:
+            measure = partial(measure, rounds=options.rounds)
         began_s = time.monotonic()
-        results += measure()
+        try:
+            results += measure()
+        except Exception:  # noqa: BLE001  (it is printed, and told at the end)
+            traceback.print_exc()
+            failed.append(name)
         print(f"{name}: {time.monotonic() - began_s:.0f} s", file=sys.stderr)
-    print(f"\n{_place()}\n\n{table(results)}")
+    print(f"\n{_place()}\n\n{table(results)}\n\n{_missed(results)}")
+    if failed:
+        sys.exit(f"not measured, because of errors: {', '.join(failed)}")
+
+
+def _missed(results: list[Result]) -> str:
+    aims = [result for result in results if result.reach is not None]
+    missed = [result.what for result in aims if result.is_missed]
+    told = f"{len(aims) - len(missed)} of {len(aims)} aims reached"
+    return "\n".join([told, *(f"✗ {what}" for what in missed)])
 
 
 def _place() -> str:

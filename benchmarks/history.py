@@ -1,10 +1,8 @@
 """Reading a run back: ``Api().run().history()``, in milliseconds.
 
-Baseline: ``pyarrow.parquet.read_table(part).to_pandas()`` of the very Parquet part that
-the finished run consists of, in turn with it. The unfinished run holds the same numbers
-and has only its journal, as a killed process leaves it. ``finish()`` is told per
-100,000 rows; it folds the summary, writes the Parquet part and reads it back. The first
-one of a process also imports what writes Parquet, and is told for a run of one row.
+Baseline: ``pyarrow.parquet.read_table(parts).to_pandas()`` of the very Parquet parts
+that the finished run consists of, in turn with it. The killed run holds the same
+numbers and has only its log: the process that wrote it compacted nothing, and died.
 """
 
 from __future__ import annotations
@@ -14,14 +12,16 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from benchmarks import segments
 from benchmarks.recorded import record
-from benchmarks.result import Result
+from benchmarks.result import Reach, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROWS = 200_000
-FULL_ROWS = 1_000_000
+    from nbtrack._read.stored import StoredRun
+
+ROWS = 1_000_000
 METRICS = 5
 ROUNDS = 7
 
@@ -31,34 +31,38 @@ def measure(rows: int = ROWS) -> list[Result]:
     from pyarrow import parquet
 
     with tempfile.TemporaryDirectory() as place:
-        finished = record(place, "finished", rows, METRICS, finish=True)
-        killed = record(place, "killed", rows, METRICS, finish=False)
-        (part,) = [p for p in finished.run.files() if p.suffix == ".parquet"]
+        finished = record(place, "finished", rows, METRICS).run
+        killed = record(place, "killed", rows, METRICS, "killed").run
+        _check(finished, killed, rows)
+        parts = segments.parts(finished.dir)
         bare, ours, late = [], [], []
         for _ in range(ROUNDS):
-            bare.append(_elapsed_ms(lambda: parquet.read_table(part).to_pandas()))
-            ours.append(_elapsed_ms(finished.run.history))
-            late.append(_elapsed_ms(killed.run.history))
-    size = f"{rows:,} rows of {METRICS}"
-    finish_ms = finished.finish_s * 1e3 * 100_000 / rows
-    first_ms = median([finished.first_finish_s, killed.first_finish_s]) * 1e3
+            bare.append(_elapsed_ms(lambda: parquet.read_table(parts).to_pandas()))
+            ours.append(_elapsed_ms(finished.history))
+            late.append(_elapsed_ms(killed.history))
+    what = f"`history()` of {rows:,} rows of {METRICS}, {{}} ÷ Parquet → pandas"
+    least_ms = median(bare)
     return [
         Result(
-            f"`history()` of a finished run of {size} ÷ Parquet → pandas",
-            median(ours),
+            what.format(which),
+            median(took),
             "ms",
-            median(bare),
-            reach="ratio ≤ 2",
-        ),
-        Result(
-            f"`history()` of a killed run of {size} ÷ Parquet → pandas",
-            median(late),
-            "ms",
-            median(bare),
-        ),
-        Result("first `finish()` of a process, 1 row", first_ms, "ms"),
-        Result(f"`finish()` per 100,000 rows of {METRICS}", finish_ms, "ms"),
+            least_ms,
+            Reach(limit, of_ratio=True),
+        )
+        for which, took, limit in (
+            (f"finished, {len(parts)} parts", ours, 2),
+            ("killed, no parts", late, 10),
+        )
     ]
+
+
+def _check(finished: StoredRun, killed: StoredRun, rows: int) -> None:
+    """See that what is compared is the same, and all of it."""
+    frames = [run.history().filter(regex="_step|metric_") for run in (finished, killed)]
+    if len(frames[0]) != rows or not frames[0].equals(frames[1]):
+        msg = "the two runs do not hold the same rows"
+        raise RuntimeError(msg)
 
 
 def _elapsed_ms(call: Callable[[], object]) -> float:

@@ -14,7 +14,7 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.processes import python
-from benchmarks.result import Result
+from benchmarks.result import Reach, Result
 
 ROUNDS = 15
 _HEAVY = ("pandas", "plotly", "ipywidgets", "pyarrow", "numpy", "IPython", "anywidget")
@@ -56,10 +56,12 @@ def measure() -> list[Result]:
     first, again = (median(times) * 1e3 for times in zip(*begun, strict=True))
     added = median(ours) - median(bare)
     return [
-        Result("`import nbtrack`, over a bare interpreter", added, "ms", reach="≤ 60"),
+        Result(
+            "`import nbtrack`, over a bare interpreter", added, "ms", reach=Reach(60)
+        ),
         Result("modules that `import nbtrack` adds", modules, ""),
-        Result(f"of them {', '.join(_HEAVY)}", heavy, "", reach="0"),
-        Result("first `init()` + `log()`, view off", first, "ms", reach="≤ 30"),
+        Result(f"of them {', '.join(_HEAVY)}", heavy, "", reach=Reach(0)),
+        Result("first `init()` + `log()`, view off", first, "ms", reach=Reach(30)),
         Result("again `init()` + `log()`, view off", again, "ms"),
     ]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_TIMEOUT_S = 120
+_TIMEOUT_S = 300
 
 
 def environment() -> dict[str, str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import nbtrack
+from benchmarks import segments
 from benchmarks.processes import python
 
 if TYPE_CHECKING:
@@ -18,9 +19,15 @@ UNIFORM = "random.random()"
 ANY_DOUBLE = """struct.unpack("<d", struct.pack(
     "<Q", random.getrandbits(1) << 63 | random.randrange(0x7FF << 52)))[0]"""
 
+#: "finished": by ``finish()`` right after the last row. "rested": likewise, but after
+#: every full segment has been compacted, as in a run at a human pace. "killed": the
+#: process dies without a word, and nothing has been compacted.
+Ending = Literal["finished", "rested", "killed"]
+
 _CODE = """
 import json, os, random, struct, time
 import nbtrack
+from benchmarks import segments
 random.seed(0)
 
 def finish(run):
@@ -31,30 +38,44 @@ def finish(run):
 run = nbtrack.init(project="tiny", dir=".", view="off")
 run.log({{"loss": 0.25}})
 first_s = finish(run)
+if {segment_bytes}:
+    segments.cut_at({segment_bytes})
+if {hurry}:
+    segments.hurry()
 keys = [f"metric_{{number}}" for number in range({metrics})]
 run = nbtrack.init(project="bench", id={name!r}, dir=".", view="off")
 for step in range({rows}):
     run.log({{key: {number} for key in keys}})
-print(json.dumps([first_s, finish(run) if {finish} else 0]), flush=True)
+if {ending!r} == "rested":
+    segments.wait_until_compacted(run.dir)
+parts_before = len(segments.parts(run.dir))
+finish_s = 0 if {ending!r} == "killed" else finish(run)
+if run.faults:
+    raise RuntimeError(list(run.faults))
+print(json.dumps([first_s, finish_s, parts_before]), flush=True)
 os._exit(0)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run on disk, and how long ``finish()`` took.
+    """A run on disk, and how long it took.
 
     Attributes
     ----------
     first_finish_s
-        Of a run of one row, before it in the same process: what it imports.
+        ``finish()`` of a run of one row, before it in the same process: what it
+        imports.
     finish_s
-        Of this run.
+        ``finish()`` of this run.
+    parts_before
+        Parts that there were before ``finish()``.
     """
 
     run: StoredRun
     first_finish_s: float
     finish_s: float
+    parts_before: int
 
 
 def record(
@@ -62,13 +83,35 @@ def record(
     name: str,
     rows: int,
     metrics: int,
+    ending: Ending = "finished",
     *,
-    finish: bool,
     number: str = UNIFORM,
+    segment_bytes: int = 0,
 ) -> Recorded:
-    """Record a run; without ``finish`` its process dies, leaving only the journal."""
+    """Record a run.
+
+    Parameters
+    ----------
+    number
+        The expression that draws a value.
+    segment_bytes
+        Where the log is cut, and compacted without rest; 0 is as nbtrack has it.
+    """
+    if ending == "killed":
+        segment_bytes = segments.ENDLESS
     code = _CODE.format(
-        name=name, rows=rows, metrics=metrics, finish=finish, number=number
+        name=name,
+        rows=rows,
+        metrics=metrics,
+        ending=ending,
+        number=number,
+        segment_bytes=segment_bytes,
+        hurry=bool(segment_bytes) or ending == "rested",
     )
-    took_s = json.loads(python(code, place))
-    return Recorded(nbtrack.Api(place).run(f"bench/{name}"), *took_s)
+    told = json.loads(python(code, place))
+    run = nbtrack.Api(place).run(f"bench/{name}")
+    recorded = Recorded(run, *told)
+    if ending == "killed" and segments.parts(run.dir):
+        msg = f"{run.dir} was meant to be uncompacted"
+        raise RuntimeError(msg)
+    return recorded

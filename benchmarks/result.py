@@ -14,42 +14,76 @@ _HEAD = """\
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """What we mean to reach: at most so much.
+
+    Attributes
+    ----------
+    of_ratio
+        The limit is one of measured ÷ baseline, not of what was measured.
+    """
+
+    limit: float
+    of_ratio: bool = False
+
+    def __str__(self) -> str:
+        if self.limit == 0:
+            return "0"
+        return f"ratio ≤ {self.limit:g}" if self.of_ratio else f"≤ {self.limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """A median, and what it is compared with.
+    """What was measured (a median, if nothing else is said), and against what.
 
     Attributes
     ----------
     what
         What was measured and, after "÷", what the baseline is.
     reach
-        What we mean to reach; "" where the number is only for information.
+        None where the number is only for information.
     """
 
     what: str
     measured: float
     unit: str
     baseline: float | None = None
-    reach: str = ""
+    reach: Reach | None = None
 
     @property
     def ratio(self) -> float | None:
         """Measured ÷ baseline."""
         return None if self.baseline is None else self.measured / self.baseline
 
+    @property
+    def is_missed(self) -> bool:
+        """Whether it is more than we mean to reach; what cannot be told is missed.
+
+        >>> Result("", 3, "ms", 1, Reach(2, of_ratio=True)).is_missed
+        True
+        >>> Result("", 2, "ms", reach=Reach(2)).is_missed
+        False
+        """
+        if self.reach is None:
+            return False
+        told = self.ratio if self.reach.of_ratio else self.measured
+        return told is None or not told <= self.reach.limit
+
     def row(self) -> str:
         """Give the line of the table."""
+        reach = "" if self.reach is None else str(self.reach)
         cells = (
             self.what,
             with_unit(self.measured, self.unit),
             "" if self.baseline is None else with_unit(self.baseline, self.unit),
             "" if self.ratio is None else number(self.ratio),
-            self.reach,
+            f"**✗ {reach}**" if self.is_missed else reach,
         )
         return f"| {' | '.join(cells)} |"
 
 
 def table(results: Sequence[Result]) -> str:
-    """Give a Markdown table."""
+    """Give a Markdown table; what misses its reach is marked with ✗."""
     return "\n".join([_HEAD, *(result.row() for result in results)])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from nbclient import NotebookClient
 
 from benchmarks.processes import environment
-from benchmarks.result import Result
+from benchmarks.result import Reach, Result
 
 _GUIDE = Path(__file__).parents[1] / "notebooks" / "01_first_run.ipynb"
 
@@ -57,7 +57,7 @@ def measure() -> list[Result]:
         charts = _execute(_notebook(_CHARTS.format(view=view)))
         what = f"{{}} of 20 charts of 2,000 steps, view {view} ÷ one FigureWidget"
         size = _outputs_kb(charts)
-        found.append(Result(what.format("outputs"), size, "kB", plotly, "≤ 60"))
+        found.append(Result(what.format("outputs"), size, "kB", plotly, Reach(60)))
         state = _state_kb(charts)
         found.append(Result(what.format("widgets' state"), state, "kB", plotly))
     return found

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 from benchmarks.processes import Kernel
-from benchmarks.result import Result
+from benchmarks.result import Reach, Result
 
 ROUNDS = 3
 STEPS = 2_000
@@ -46,7 +46,7 @@ def measure() -> list[Result]:
     return [
         Result(what, added * 1e6, "µs"),
         Result(
-            "the same as a part of the step", added / STEP_S * 100, "%", reach="≤ 2"
+            f"{what}, as a part of the step", added / STEP_S * 100, "%", reach=Reach(2)
         ),
     ]
 

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from benchmarks.processes import Kernel
-from benchmarks.result import Result
+from benchmarks.result import Reach, Result
 
 _LONG_S = 40
 
@@ -90,13 +90,13 @@ def measure() -> list[Result]:
         }
     ear = paced.result()
     what = f"2,000 steps of 20 metrics in 10 s, {ear.frames} frames, code aside"
-    found = [Result(what, ear.data / 1e3, "kB", reach="≤ 400")]
+    found = [Result(what, ear.data / 1e3, "kB", reach=Reach(400))]
     for is_spread, how in ((True, "evenly"), (False, "flat out, then idle")):
         thousand = long[1_000, is_spread].result()
         million = long[1_000_000, is_spread].result()
         what = f"1,000,000 steps of 5 in {_LONG_S} s ÷ 1,000 steps, {how}"
         data = million.data / 1e3, thousand.data / 1e3
-        found.append(Result(what, data[0], "kB", data[1], "ratio ≤ 3"))
+        found.append(Result(what, data[0], "kB", data[1], Reach(3, of_ratio=True)))
     for name, size in sorted(ear.code.items()):
         found.append(Result(f"code, once: {name}", size / 1e3, "kB"))
     return found

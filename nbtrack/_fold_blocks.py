@@ -85,7 +85,8 @@ def _of_numbers(
     found.max = Extreme(_exact(numbers, codes, high), int(steps[high]))
     is_finite = np.isfinite(numbers)
     if not is_finite.all():
-        found.infinite = float(np.sum(numbers[~is_finite]))
+        with np.errstate(invalid="ignore"):  # inf and -inf make NaN, as they should
+            found.infinite = float(np.sum(numbers[~is_finite]))
         numbers = numbers[is_finite]
     found.count = len(numbers)
     if found.count:

@@ -372,17 +372,23 @@ class Run(About):
             self._is_open = False
             self._known = _Nothing()
             self._checked = set()
-            self._record("end", ending)
         # The state first: a kernel being restarted leaves us two seconds and a half.
-        self._journal.close()
-        self._save(finished=time.time(), **ending)
-        interrupt: BaseException | None = None
-        for what, close in self._closers:
+        steps: list[tuple[str, Callable[[], None]]] = [
+            ("record how it ended", lambda: self._record("end", ending)),
+            ("close the log", self._journal.close),
+            ("save its state", lambda: self._save(finished=time.time(), **ending)),
+            *self._closers,
+            ("count what was lost", self._report_loss),
+        ]
+        raised: BaseException | None = None
+        for what, take in steps:
             try:
-                close()
+                take()
+            except errors.StrictError as fault:  # it is in the faults already
+                raised = raised or fault
             except BaseException as fault:  # noqa: BLE001  (each gets its turn)
                 if not isinstance(fault, Exception):
-                    interrupt = fault
+                    raised = fault
                 self.faults.add(
                     "finish",
                     f"finish() could not {what}; the rows are not affected",
@@ -390,10 +396,8 @@ class Run(About):
                     error=fault,
                     in_user_call=False,
                 )
-
-        self._report_loss()
-        if interrupt is not None:
-            raise interrupt
+        if raised is not None:
+            raise raised
 
     def _report_loss(self) -> None:
         if lost := self._journal.lost + self._journal.waiting:

@@ -7,6 +7,7 @@ view. Nothing below imports this.
 from __future__ import annotations
 
 import atexit
+import shutil
 import sys
 import threading
 import time
@@ -324,11 +325,15 @@ def _new_run(
         "nbtrack": __version__,
         "python": sys.version.split()[0],
     }
-    run.write("config.json", config)
-    run.write("run.json", document)
-    return _assemble(
-        options, run, document=document, config=config, kind_of_run=kind_of_run
-    )
+    try:
+        run.write("config.json", config)
+        run.write("run.json", document)
+        return _assemble(
+            options, run, document=document, config=config, kind_of_run=kind_of_run
+        )
+    except BaseException:
+        shutil.rmtree(run.path, ignore_errors=True)  # nothing was recorded in it
+        raise
 
 
 def _assemble(

@@ -46,27 +46,25 @@ def history_frame(
     # Assigned in one go: a frame that grows by thousands of columns is fragmented.
     columns = {metric.key: _series(table, metric) for metric in found}
     frame = pd.DataFrame(own | columns)
-    has_all = _has_all(table, keys or ())
+    has = {metric.key: _has(table, metric) for metric in found}
     if (np.diff(own["_step"]) < 0).any():
         order = np.argsort(own["_step"], kind="stable")
         frame = frame.iloc[order].reset_index(drop=True)
-        has_all = has_all[order]
-    _synchronise(frame, rules, list(columns))
+        has = {key: rows[order] for key, rows in has.items()}
+    _synchronise(frame, rules, has)
     if keys is not None:
-        frame = frame[has_all].reindex(columns=[*own, *keys])
-        frame = frame.reset_index(drop=True)
+        nowhere = np.zeros(len(frame), dtype=bool)
+        has_all = np.logical_and.reduce([has.get(key, nowhere) for key in keys])
+        frame = frame[has_all] if keys else frame
+        frame = frame.reindex(columns=[*own, *keys]).reset_index(drop=True)
     return frame
 
 
-def _has_all(table: pa.Table, keys: Sequence[str]) -> NDArray[np.bool_]:
-    """Say which rows have every one of the keys; a logged NaN or None is there."""
-    known = {metric.key: metric for metric in metrics(table.schema)}
-    has = np.full(len(table), all(key in known for key in keys))
-    for key in keys:
-        if key in known:
-            columns = [known[key].number, known[key].text]
-            is_there = [table.column(c).is_valid().to_numpy() for c in columns if c]
-            has &= np.logical_or.reduce(is_there)
+def _has(table: pa.Table, metric: Metric) -> NDArray[np.bool_]:
+    """Say which rows have a key; a logged NaN or None is there."""
+    has: NDArray[np.bool_] = table.column(metric.number).is_valid().to_numpy()
+    if metric.text is not None:
+        has = has | table.column(metric.text).is_valid().to_numpy()
     return has
 
 
@@ -107,17 +105,33 @@ def _series(table: pa.Table, metric: Metric) -> Any:
     for row, value in zip(values.rows.tolist(), values.exactly(), strict=True):
         listed[row] = value
     series = pd.Series(listed, dtype=object)
-    return series.infer_objects() if column.null_count else series
+    is_text = all(value is None or isinstance(value, str) for value in listed)
+    is_bool = metric.kind == "bool" and metric.text is None
+    if not is_text and not is_bool:
+        return series  # pandas would make doubles of exact integers
+    try:
+        return series.infer_objects() if is_text and column.null_count else series
+    except UnicodeEncodeError:  # lone surrogates, which no string column can hold
+        return series
 
 
-def _synchronise(frame: pd.DataFrame, rules: Rules, keys: list[str]) -> None:
-    """Give rows without the step metric of a metric of theirs its last value."""
-    for key in keys:
+def _synchronise(
+    frame: pd.DataFrame, rules: Rules, has: dict[str, NDArray[np.bool_]]
+) -> None:
+    """Give rows without the step metric of a metric of theirs its last value.
+
+    ``has`` says which rows have a key; a logged NaN or None is there.
+    """
+    for key, has_key in has.items():
         axis = rules.step_metric(key)
-        if axis in frame.columns and rules.is_synced(key):
-            lacks = frame[axis].isna() & frame[key].notna()
-            if lacks.any():
-                frame.loc[lacks, axis] = frame[axis].ffill()[lacks]
+        if axis is None or axis not in has or not rules.is_synced(key):
+            continue
+        latest = np.maximum.accumulate(np.where(has[axis], np.arange(len(frame)), -1))
+        lacks = has_key & ~has[axis] & (latest >= 0)
+        if lacks.any():
+            values = frame[axis].to_numpy(copy=True)
+            values[lacks] = values[latest[lacks]]
+            frame[axis] = values
 
 
 def history_rows(history: History) -> Iterator[dict[str, Any]]:

@@ -327,7 +327,9 @@ class StoredRun:
         if keys is not None and x_axis not in (*keys, *_OWN_COLUMNS):
             frame = self._with_axis(frame, x_axis)
         if x_axis != "_step" and x_axis in frame.columns:
-            frame = frame.sort_values(x_axis, kind="stable", ignore_index=True)
+            frame = frame.sort_values(
+                x_axis, kind="stable", ignore_index=True, key=_as_numbers
+            )
         if samples is not None and len(frame) > samples:
             last = len(frame) - 1
             at = [round(i * last / max(samples - 1, 1)) for i in range(samples)]
@@ -375,7 +377,10 @@ class StoredRun:
     def _read(self, keys: Sequence[str] | None = None) -> History:
         from nbtrack._store.parts import read_history
 
-        return read_history(self._directory, keys)
+        history = read_history(self._directory, keys)
+        new = [line for line in _damage(history) if line not in self.damage]
+        self.damage += new
+        return history
 
     def _system(self, stream: str) -> History:
         from nbtrack._store.block import BlockBuilder
@@ -404,9 +409,7 @@ class StoredRun:
         history = self._read()
         summary = _folded(history)
         last_step = max((int(b.steps.max()) for b in history.blocks()), default=None)
-        board = Board(
-            lambda: self.card(last_step, _damage(history)), summary.rules, summary
-        )
+        board = Board(lambda: self.card(last_step), summary.rules, summary)
         rows = history.rows()
         while batch := list(islice(rows, _BATCH)):
             board.feed(batch)
@@ -499,6 +502,9 @@ def _checked(directory: RunDir) -> dict[str, Any]:
         if not isinstance(document.get(name), kind):
             msg = f"{directory.path / 'run.json'} is damaged: {name} is of no use."
             raise StorageError(msg)
+    if not abs(document["runtime_s"] or 0) < _YEAR_3000:  # NaN and infinities, too
+        msg = f"{directory.path / 'run.json'} is damaged: runtime_s is no time."
+        raise StorageError(msg)
     if not 0 <= document["created"] < _YEAR_3000:
         msg = f"{directory.path / 'run.json'} is damaged: created is no time."
         raise StorageError(msg)
@@ -513,6 +519,13 @@ def _folded(history: History) -> Summary:
     from nbtrack._fold_blocks import folded
 
     return folded(history)
+
+
+def _as_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Give a column to sort by: numbers, and what is none of them at the end."""
+    import pandas as pd
+
+    return pd.to_numeric(column, errors="coerce")
 
 
 def _damage(history: History) -> Iterator[str]:

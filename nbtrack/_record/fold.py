@@ -16,6 +16,8 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nbtrack._record.metrics import Rule, Rules
 
 
@@ -160,6 +162,8 @@ class Statistics:
         if word == "mean":
             known = self.count or self.infinite
             return {"mean": (self.infinite or self.mean) if known else None}
+        if word == "best" and rule.goal is None:
+            return {}  # it was taken back
         if word == "best":
             best = self.min if rule.goal == "minimize" else self.max
             return {"best": best and best.value, "best_step": best and best.step}
@@ -179,6 +183,7 @@ class Summary:
         self._logged: dict[str, dict[str, Statistics]] = {}  # key → writer → …
         self._set: dict[str, Any] = {}
         self._replaced: set[str] = set()  # keys that were set as a whole
+        self._forgotten: dict[str, str] = {}  # key → the last writer that deleted it
         self._while_restarting: dict[str, Any] | None = None
 
     def feed(self, record: RecordLike) -> None:
@@ -186,7 +191,7 @@ class Summary:
         if record.kind == "row":
             self.feed_row(record.step or 0, record.data, record.writer)
         elif record.kind == "summary":
-            self.feed_change(record.data)
+            self.feed_change(record.data, record.writer)
         elif record.kind == "metric":
             self.rules.feed(record.data)
 
@@ -197,6 +202,8 @@ class Summary:
 
     def statistics(self, key: str, writer: str) -> Statistics:
         """Give what is known of a metric of one writer, to feed it."""
+        if writer < self._forgotten.get(key, ""):
+            return Statistics()  # a deletion came from a later writer
         of_writers = self._logged.get(key)
         if of_writers is None:
             of_writers = self._logged[key] = {}
@@ -205,21 +212,30 @@ class Summary:
             found = of_writers[writer] = Statistics()
         return found
 
-    def feed_change(self, data: dict[str, Any]) -> None:
-        """Take a change made by hand: ``{"set": {path…: value}}`` or ``{"del": …}``."""
-        for path, value in data.get("set", ()):
+    def feed_change(self, data: dict[str, Any], writer: str = "") -> None:
+        """Take a change made by hand: ``{"set": [[path, value]]}`` or ``{"del": …}``.
+
+        Deleting a key forgets what this writer logged so far, and all that writers
+        before it have logged or will.
+        """
+        for path, value in _settings(data.get("set")):
             set_nested(self._set, path, value)
             if len(path) == 1:
                 self._replaced.add(path[0])
-        for key in data.get("del", ()):
+        for key in _keys(data.get("del")):
             self._set.pop(key, None)
-            self._logged.pop(key, None)
             self._replaced.discard(key)
+            self._forgotten[key] = max(writer, self._forgotten.get(key, ""))
+            of_writers = self._logged.pop(key, {})
+            left = {name: known for name, known in of_writers.items() if name > writer}
+            if left:
+                self._logged[key] = left
 
     def restart(self) -> None:
         """Forget all but the rules; until ``restarted``, show what was there."""
         self._while_restarting = self.as_dict()
         self._logged, self._set, self._replaced = {}, {}, set()
+        self._forgotten = {}
 
     def restarted(self) -> None:
         """Show what was fed since ``restart``: it is everything again."""
@@ -261,6 +277,23 @@ class Summary:
             else:
                 shown[key] = value
         return shown
+
+
+def _settings(told: object) -> Iterator[tuple[list[str], Any]]:
+    """Give paths and values of a change; what is neither is passed over."""
+    for one in told if isinstance(told, list) else ():
+        if isinstance(one, list) and len(one) == 2 and _is_path(one[0]):  # noqa: PLR2004
+            yield one[0], one[1]
+
+
+def _is_path(told: object) -> bool:
+    is_list = isinstance(told, list) and bool(told)
+    return is_list and all(isinstance(part, str) for part in told)  # type: ignore[attr-defined]
+
+
+def _keys(told: object) -> list[str]:
+    listed = told if isinstance(told, list) else []
+    return [key for key in listed if isinstance(key, str)]
 
 
 def set_nested(target: dict[str, Any], path: list[str], value: Any) -> None:

@@ -206,11 +206,14 @@ class Rules:
     def feed(self, data: dict[str, Any]) -> None:
         """Take a rule back from the journal, in the form of ``to_json``."""
         told = data.get("rule")
-        if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+        if not isinstance(told, dict):
             return  # nothing that we could act on
         known = {name: told[name] for name in Rule.__slots__ if name in told}
-        known["summary"] = tuple(known.get("summary") or ())
-        self.define(Rule(**known), overwrite=bool(data.get("overwrite")))
+        try:
+            rule = make_rule(**known)
+        except (MetricRuleError, TypeError):
+            return  # written by somebody who does not keep to the format
+        self.define(rule, overwrite=bool(data.get("overwrite")))
 
     @staticmethod
     def to_json(rule: Rule, *, overwrite: bool) -> dict[str, Any]:

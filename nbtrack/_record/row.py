@@ -144,9 +144,11 @@ def _store(row: Row, key: str, value: Any) -> None:
         encoded = orjson.dumps(value)
         if value is None or b"null" not in encoded or json.loads(encoded) == value:
             row.plain[key] = value
+            row.extended.pop(key, None)  # of a key that flattened to the same name
             return
     except TypeError:  # an integer beyond 64 bits, or a lone surrogate
         pass
+    row.plain.pop(key, None)
     row.extended[key] = json.dumps(value)
 
 

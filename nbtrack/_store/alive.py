@@ -81,7 +81,7 @@ def state_of(run: RunDir, document: dict[str, Any]) -> str:
         return state
     # Of format 1, or before its log was begun, only run.json knows the writer.
     is_unknown = not any("token" in writer.opening for writer in found)
-    if is_unknown and _process_lives(document.get("writer") or {}):
+    if is_unknown and _seems_to_live(run, document.get("writer") or {}):
         return state
     ends = [writer.end.get("state") for writer in found if writer.end is not None]
     if not ends or len(ends) < len(found):
@@ -90,15 +90,26 @@ def state_of(run: RunDir, document: dict[str, Any]) -> str:
 
 
 def _lives(run: RunDir, name: str, opening: dict[str, Any], newest: Segment) -> bool:
-    if opening.get("role") == "edit":
-        return False
+    if opening.get("role") == "edit" or not opening:
+        return False  # of a log without its first line, nobody knows the writer
     if opening.get("host") == hostname():
         if opening.get("pid") == os.getpid():
             return name in open_writers
         # Format 1 wrote no token; its one writer is known from run.json.
         return "token" in opening and _process_lives(opening)
+    return _is_fresh(run, newest)
+
+
+def _seems_to_live(run: RunDir, writer: dict[str, Any]) -> bool:
+    if writer.get("host") == hostname():
+        return _process_lives(writer)
+    return any(_is_fresh(run, segment) for segment in list_logs(run))
+
+
+def _is_fresh(run: RunDir, segment: Segment) -> bool:
+    """Say whether a log was appended to, or touched, a short time ago."""
     try:
-        touched = (run.log / newest.log_name).stat().st_mtime
+        touched = (run.log / segment.log_name).stat().st_mtime
     except OSError:
         return False
     return time.time() - touched < _SILENCE_S

@@ -196,8 +196,34 @@ def in_sequence(block: Block) -> Block:
         block.columns = dict(
             sorted(block.columns.items(), key=lambda item: first_row[item[0]])
         )
-    is_new = np.diff(block.seqs, prepend=-1) != 0
+    is_new = np.ones(len(block), dtype=bool)
+    is_new[1:] = np.diff(block.seqs) != 0
     return block if is_new.all() else block.where(is_new)
+
+
+def settle(sessions: Sequence[Block]) -> list[Block]:
+    """Let each step be in one session only: the last one that wrote to it.
+
+    A run that is resumed may write to steps that it had written before. What an earlier
+    session has of such a step becomes an earlier line of the later session's row.
+    """
+    settled = list(sessions)
+    for number, block in enumerate(settled):
+        left = block
+        for later in range(number + 1, len(settled)):
+            is_moved = np.isin(left.steps, settled[later].steps)
+            if is_moved.any():
+                moved = _before(left.where(is_moved), settled[later])
+                settled[later] = join([moved, settled[later]])
+                left = left.where(~is_moved)
+        settled[number] = left
+    return settled
+
+
+def _before(block: Block, later: Block) -> Block:
+    """Give lines numbers before all of a later session."""
+    seqs = np.arange(len(block)) - len(block) + later.seqs.min()
+    return Block(later.writer, seqs, block.steps, block.us, block.columns)
 
 
 class BlockBuilder:

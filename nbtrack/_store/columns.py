@@ -13,6 +13,7 @@ first use costs over a second on a cold machine and has no place near ``log()``.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,7 @@ _KEY, _KIND, _ROLE = b"nbtrack.key", b"nbtrack.kind", b"nbtrack.role"
 #: A table of more cells than this, nearly all of them empty, is not made.
 _MANY_CELLS: Final = 2**25
 _SPARSE: Final = 20  # cells for each value
+_MAX_BRACKETS: Final = 10_000
 
 
 def is_too_sparse(rows: int, keys: int, values: int) -> bool:
@@ -170,6 +172,57 @@ def metrics(schema: pa.Schema) -> list[Metric]:
         Metric(key, entry["kind"], entry["number"], entry.get("text"))
         for key, entry in found.items()
     ]
+
+
+def is_part(schema: pa.Schema) -> bool:
+    """Say whether a Parquet file has the columns of a part, of the right types."""
+    if schema.names[: len(OWN)] != list(OWN):
+        return False
+    if any(schema.field(name).type != pa.int64() for name in OWN):
+        return False
+    roles = set()
+    for field in list(schema)[len(OWN) :]:
+        tags = field.metadata or {}
+        if _KEY not in tags:
+            continue
+        role = tags.get(_ROLE, b"")
+        kind = {b"number": pa.float64(), b"text": pa.string()}.get(role)
+        is_known = tags.get(_KIND, b"").decode("utf-8", "replace") in _CODES
+        if field.type != kind or not is_known or not _is_text(tags[_KEY]):
+            return False
+        roles.add((tags[_KEY], role))
+    return all((key, b"number") in roles for key, _ in roles)
+
+
+def _is_text(key: bytes) -> bool:
+    try:
+        key.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def holds_together(table: pa.Table) -> bool:
+    """Say whether a part without a checksum has values that can be meant."""
+    if any(table.column(name).null_count for name in OWN):
+        return False
+    for metric in metrics(table.schema):
+        values = column_values(table, metric)
+        if metric.kind != "float":
+            plain = np.delete(values.numbers, list(values.texts))
+            if not (np.isfinite(plain).all() and (plain == np.round(plain)).all()):
+                return False
+        if not all(map(_is_json, values.texts.values())):
+            return False
+    return True
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return text.count("[") < _MAX_BRACKETS  # or nobody could write it again
 
 
 def to_block(table: pa.Table, writer: str) -> Block:

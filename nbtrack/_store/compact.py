@@ -13,6 +13,7 @@ import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from nbtrack._store.segments import Segment
 
 _ROW_GROUP: Final = 128 * 1024
+#: Parquet keeps a kilobyte of its own for each column.
+_MOST_KEYS: Final = 4096
 _STALE_S: Final = 3600  # no compaction of one log takes as long
 _PART_ROWS: Final = 2**20  # of a log that was never closed at a size
 
@@ -88,7 +91,7 @@ def compact_log(run: RunDir, segment: Segment) -> LogFile | None:
         file = LogFile(path)
     except OSError:
         return None  # its rows are in parts already, or nobody can read it
-    parts = [p for p in list_parts(run, segment) if read_table(p.path, ()) is not None]
+    parts = [p for p in list_parts(run, segment) if read_table(p, ()) is not None]
     rest: list[bytes] = []
     blocks: list[Block] = []
     has_rows = False
@@ -119,13 +122,16 @@ def _move(run: RunDir, segment: Segment, blocks: list[Block]) -> None:
         return
     first = min(int(block.seqs[0]) for block in blocks)
     last = max(int(block.seqs[-1]) for block in blocks)
+    keys = {key for block in blocks for key in block.columns}
+    if len(keys) > _MOST_KEYS:
+        raise HistorySizeError(sum(map(len, blocks)), len(keys))
     table = to_arrow(blocks)
     run.history.mkdir(exist_ok=True)
-    name = f"{segment.stem}-{first}-{last}.parquet"
-    _write_part(run.history / name, table, run.run_id, segment.writer)
+    stem = run.history / f"{segment.stem}-{first}-{last}"
+    _write_part(stem, table, run.run_id, segment.writer)
 
 
-def _write_part(path: Path, table: pa.Table, run_id: str, writer: str) -> None:
+def _write_part(stem: Path, table: pa.Table, run_id: str, writer: str) -> None:
     """Write, make durable, read back, rename."""
     metadata = {
         b"nbtrack.format": str(FORMAT).encode(),
@@ -136,7 +142,7 @@ def _write_part(path: Path, table: pa.Table, run_id: str, writer: str) -> None:
     numbers = [m.number for m in metrics(table.schema)]
     texts = [m.text for m in metrics(table.schema) if m.text]
     # Another process may be compacting the same log at this moment.
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    temporary = stem.with_name(f".{stem.name}.{os.urandom(4).hex()}.tmp")
     try:
         with temporary.open("wb") as file:
             pq.write_table(
@@ -150,22 +156,23 @@ def _write_part(path: Path, table: pa.Table, run_id: str, writer: str) -> None:
             )
             file.flush()
             os.fsync(file.fileno())
-        if not _is_same(temporary, table):
-            msg = f"{path} did not read back as it was written; the log is kept."
+        content = temporary.read_bytes()
+        if not _is_same(content, table):
+            msg = f"{stem} did not read back as it was written; the log is kept."
             raise StorageError(msg)
-        temporary.replace(path)
-        sync_directory(path.parent)
+        temporary.replace(stem.with_name(f"{stem.name}.{crc32(content):08x}.parquet"))
+        sync_directory(stem.parent)
     except (OSError, pa.ArrowException) as error:
-        msg = f"{path} cannot be written, so the log is kept: {error}"
+        msg = f"{stem}.parquet cannot be written, so the log is kept: {error}"
         raise StorageError(msg) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def _is_same(path: Path, table: pa.Table) -> bool:
+def _is_same(content: bytes, table: pa.Table) -> bool:
     """Compare a part with what it should hold, NaN equal to NaN."""
-    found = pq.read_table(path)
+    found = pq.read_table(pa.BufferReader(content))
     if found.schema.names != table.schema.names or found.num_rows != table.num_rows:
         return False
     pairs = zip(table.columns, found.columns, strict=True)

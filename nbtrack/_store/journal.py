@@ -205,6 +205,8 @@ class Journal:
     def _write_in_turn(self, line: bytes) -> None:
         """Write after what waits, on a line of its own."""
         with self.lock:
+            if self._backlog:
+                self.retry()  # there may be room again, on the disk and for this line
             self._keep(line)
             self.retry()
 
@@ -239,12 +241,12 @@ class Journal:
             if self.is_closed:
                 raise JournalClosedError(self.path)
             self._is_troubled = True
-            self._keep(line)
-            if self._is_ours():
-                self._report(error)
-            else:  # closed by somebody, or the file was removed
+            is_ours = self._is_ours()
+            if not is_ours:  # closed by somebody, or the file was removed
                 self._replace_vanished()
-            self.retry()
+            self._write_in_turn(line)
+            if is_ours and not self._backlog:  # else that has told it
+                self._report(error)
 
     def _keep(self, line: bytes) -> None:
         if self._backlog_bytes + len(line) > BACKLOG_LIMIT:
@@ -339,16 +341,15 @@ class Journal:
                 self._replace_vanished()
             self.retry()
             fd, size = self._fd, self.size
-        if durably and size != self._synced_size:
-            self._flush(fd)
+        if durably and size != self._synced_size and self._flush(fd):
             self._synced_size = size
 
-    def _flush(self, fd: int) -> None:
+    def _flush(self, fd: int) -> bool:
         try:
             getattr(os, "fdatasync", os.fsync)(fd)
         except OSError as error:
             if self.is_closed:
-                return  # by another thread, which flushed it itself
+                return True  # by another thread, which flushed it itself
             self._faults.add(
                 "sync",
                 f"cannot flush {self.path} to the disk: rows survive a killed kernel, "
@@ -356,6 +357,8 @@ class Journal:
                 error=error,
                 in_user_call=False,
             )
+            return False
+        return True
 
     def _replace_vanished(self) -> None:
         self._faults.add(
@@ -427,7 +430,11 @@ def _park(fd: int) -> None:
     A thread inside ``append_plain_row`` may be about to write to it, and must not
     write into a file that somebody opened in between.
     """
-    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # there is no descriptor left, and none would be safer
+        os.close(fd)
+        return
     os.dup2(null, fd, inheritable=False)
     os.close(null)
     now = time.monotonic()

@@ -33,6 +33,9 @@ import orjson
 #: The seal begins within this many bytes of a line's end: ``,"xxxxxxxx"]``.
 _SEAL: Final = 12
 _MAX_STEP: Final = 2**53
+_INT64: Final = 2**63
+_MAX_DEPTH: Final = 64  # of values in values
+_MAX_BRACKETS: Final = 64  # fewer need no look
 
 
 class Record(NamedTuple):
@@ -81,9 +84,29 @@ def decode(line: bytes, writer: str) -> Record | None:
             data |= {key: json.loads(text) for key, text in rest[0].items()}
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None  # sealed by somebody who does not keep to the format
-    if type(seq) is not int or type(us) is not int or type(data) is not dict:
+    if not (_is_int64(seq) and _is_int64(us) and type(data) is dict):
         return None
-    if type(place) is int:
-        is_step = -_MAX_STEP < place < _MAX_STEP
-        return Record(writer, seq, us, "row", place, data) if is_step else None
-    return Record(writer, seq, us, str(place), None, data)
+    if line.count(b"[") > _MAX_BRACKETS and _depth(data) > _MAX_DEPTH:
+        return None  # nobody could write it again
+    if type(place) is not int:
+        return Record(writer, seq, us, str(place), None, data)
+    is_step = -_MAX_STEP < place < _MAX_STEP
+    return Record(writer, seq, us, "row", place, data) if is_step else None
+
+
+def _is_int64(value: object) -> bool:
+    return type(value) is int and -_INT64 <= value < _INT64
+
+
+def _depth(value: object) -> int:
+    """Say how deeply lists and objects are nested."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (list, dict))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth

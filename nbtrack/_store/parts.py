@@ -7,6 +7,7 @@ the part counts.
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -14,20 +15,29 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nbtrack._store.block import Block, join
+from nbtrack._store.block import Block, join, settle
 from nbtrack._store.bulk import decode_lines
-from nbtrack._store.columns import OWN, concat, metrics, to_arrow, to_block
+from nbtrack._store.columns import (
+    OWN,
+    concat,
+    holds_together,
+    is_part,
+    metrics,
+    to_arrow,
+    to_block,
+)
+from nbtrack._store.documents import open_regular
 from nbtrack._store.logfile import LogFile
 from nbtrack._store.segments import Part, Segment, list_logs, list_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from nbtrack._store.bulk import Decoded
     from nbtrack._store.lines import Record
@@ -100,22 +110,45 @@ class History:
         return max(steps), max(times)
 
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
-        """Give each writer's rows as one table, by step; see ``columns.to_arrow``."""
-        for writer, pieces in self.pieces.items():
-            yield writer, _table(writer, pieces)
+        """Give each writer's rows as one table, by step; see ``columns.to_arrow``.
+
+        No step is in two tables of writers of one label.
+        """
+        for writers in self._streams():
+            spans = [_steps_of(self.pieces[writer]) for writer in writers]
+            if _are_apart(spans):
+                yield from ((w, _table(w, self.pieces[w])) for w in writers)
+            else:
+                settled = settle([self._block(writer) for writer in writers])
+                yield from ((b.writer, to_arrow([b])) for b in settled if len(b))
 
     def blocks(self) -> Iterator[Block]:
         """Give all rows, writer by writer, in order of sequence numbers."""
-        for writer, pieces in self.pieces.items():
-            yield join([_as_block(writer, piece) for piece in pieces])
+        for writers in self._streams():
+            yield from settle([self._block(writer) for writer in writers])
 
     def rows(self) -> Iterator[Record]:
-        """Give each row by itself, exactly: by writer, and of a writer by step."""
-        for block in self.blocks():
-            if (np.diff(block.steps) < 0).any():
-                block = block.sorted_by(np.lexsort((block.seqs, block.steps)))  # noqa: PLW2901
-            for _, lines in groupby(block.records(), key=attrgetter("step")):
-                yield _merged(list(lines))
+        """Give each row by itself, exactly, in order of steps and then of writers."""
+        streams = [_rows(block) for block in self.blocks()]
+        yield from heapq.merge(*streams, key=lambda row: (row.step or 0, row.writer))
+
+    def _streams(self) -> list[list[str]]:
+        """Give writers by label: those of one are sessions of the same stream."""
+        streams: dict[str, list[str]] = {}
+        for writer in self.pieces:
+            label = str(self.openings.get(writer, {}).get("label") or "")
+            streams.setdefault(label, []).append(writer)
+        return list(streams.values())
+
+    def _block(self, writer: str) -> Block:
+        return join([_as_block(writer, piece) for piece in self.pieces[writer]])
+
+
+def _rows(block: Block) -> Iterator[Record]:
+    if (np.diff(block.steps) < 0).any():
+        block = block.sorted_by(np.lexsort((block.seqs, block.steps)))
+    for _, lines in groupby(block.records(), key=attrgetter("step")):
+        yield _merged(list(lines))
 
 
 def _merged(lines: Sequence[Record]) -> Record:
@@ -144,7 +177,7 @@ def read_history(run: RunDir, keys: Sequence[str] | None = None) -> History:
         pieces = history.pieces.setdefault(segment.writer, [])
         good = []
         for part in parts.get(segment, ()):
-            table = read_table(part.path, keys)
+            table = read_table(part, keys)
             if table is None:
                 history.damage.append(f"history/{part.path.name} cannot be read")
             else:
@@ -203,25 +236,31 @@ def without(block: Block, parts: Sequence[Part]) -> Block:
     return block
 
 
-def read_table(path: Path, keys: Sequence[str] | None = None) -> pa.Table | None:
+def read_table(part: Part, keys: Sequence[str] | None = None) -> pa.Table | None:
     """Read a part, or some of its metrics; None when it is damaged."""
     try:
+        with open_regular(part.path) as file:
+            content = file.readall()
+        if part.checksum not in (None, crc32(content)):
+            return None
+        found = pq.ParquetFile(pa.BufferReader(content))
+        if not is_part(found.schema_arrow):
+            return None
         if keys is None:
-            table = pq.read_table(path, memory_map=False)
+            table = found.read()
         else:
-            file = pq.ParquetFile(path)
-            wanted = [m for m in metrics(file.schema_arrow) if m.key in set(keys)]
+            wanted = [m for m in metrics(found.schema_arrow) if m.key in set(keys)]
             names = [name for m in wanted for name in (m.number, m.text) if name]
-            table = file.read(columns=[*OWN, *names])
-        is_ours = table.schema.names[: len(OWN)] == list(OWN)
-    except (OSError, pa.ArrowException, KeyError, UnicodeDecodeError):
+            table = found.read(columns=[*OWN, *names])
+        is_meant = part.checksum is not None or holds_together(table)
+    except (OSError, pa.ArrowException):
         return None
-    return table if is_ours else None
+    return table if is_meant else None
 
 
 def read_part(part: Part) -> Block | None:
     """Read a part as a block; None when it is damaged."""
-    table = read_table(part.path)
+    table = read_table(part)
     return None if table is None else to_block(table, part.segment.writer)
 
 
@@ -231,8 +270,7 @@ def _as_block(writer: str, piece: Piece) -> Block:
 
 def _table(writer: str, pieces: Sequence[Piece]) -> pa.Table:
     """Make one table of a writer's rows, by step."""
-    spans = [span for piece in pieces if (span := _ends(piece, "steps", "_step"))]
-    if all(before[1] < after[0] for before, after in pairwise(spans)):
+    if _are_apart([_ends(piece, "steps", "_step") for piece in pieces]):
         return concat(_tables(pieces))  # no step is in two of them
     return to_arrow([_as_block(writer, piece) for piece in pieces])
 
@@ -244,6 +282,18 @@ def _tables(pieces: Sequence[Piece]) -> Iterator[pa.Table]:
             yield to_arrow(list(group))
         else:
             yield from group
+
+
+def _steps_of(pieces: Sequence[Piece]) -> list[int]:
+    """Give the lowest and the highest step of pieces, if they have rows."""
+    ends = [end for piece in pieces for end in _ends(piece, "steps", "_step")]
+    return [min(ends), max(ends)] if ends else []
+
+
+def _are_apart(spans: Sequence[list[int]]) -> bool:
+    """Say whether spans follow each other without touching."""
+    known = [span for span in spans if span]
+    return all(before[1] < after[0] for before, after in pairwise(known))
 
 
 def _ends(piece: Piece, name: str, column: str) -> list[int]:

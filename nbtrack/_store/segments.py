@@ -2,8 +2,10 @@
 
 A writer's log is ``log/<writer>.jsonl``, and when that is full ``<writer>.1.jsonl``,
 ``<writer>.2.jsonl`` and so on: its segments. Rows that were moved out of a segment lie
-in ``history/<segment>-<first>-<last>.parquet``, where the segment is the log's name
-without its ending, and the numbers are the first and the last sequence number.
+in ``history/<segment>-<first>-<last>.<checksum>.parquet``, where the segment is the
+log's name without its ending, the numbers are the first and the last sequence number,
+and the checksum is that of the whole file. Parquet itself checks next to nothing: of
+three flipped bits, two read as other numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from nbtrack._store.rundir import RunDir
 
 _LOG: Final = re.compile(r"(?P<writer>.+?)(?:\.(?P<number>[1-9]\d*))?\.jsonl")
-_PART: Final = re.compile(r"(?P<log>.+)-(?P<first>\d+)-(?P<last>\d+)\.parquet")
+_PART: Final = re.compile(
+    r"(?P<log>.+)-(?P<first>\d+)-(?P<last>\d+)(?:\.(?P<checksum>[0-9a-f]{8}))?\.parquet"
+)
 
 
 class Segment(NamedTuple):
@@ -48,6 +52,7 @@ class Part:
     segment: Segment
     first_seq: int
     last_seq: int
+    checksum: int | None = None  # of the file; format 1 has none
 
     def covers(self, seq: Any) -> Any:
         """Say of a sequence number, or of each of an array, whether it is in here."""
@@ -79,11 +84,15 @@ def _parts(run: RunDir) -> Iterator[Part]:
         segment = match and segment_of(f"{match['log']}.jsonl")
         if match and segment:
             first, last = int(match["first"]), int(match["last"])
-            yield Part(run.history / name, segment, first, last)
+            told = match["checksum"]
+            checksum = None if told is None else int(told, 16)
+            yield Part(run.history / name, segment, first, last, checksum)
 
 
 def _names(directory: Path) -> list[str]:
     try:
+        if directory.is_symlink():
+            return []  # it may lead into another run, or anywhere
         with os.scandir(directory) as entries:
             return [entry.name for entry in entries if not entry.is_symlink()]
     except OSError:

@@ -1,9 +1,9 @@
 """A run in a process of its own: driven call by call, forked, and killed for good.
 
 ``Nursery`` is a process that has imported nbtrack and does nothing but fork, which
-takes milliseconds where a new interpreter takes a second. Each ``Writer`` executes the calls
-it is sent; when a call has returned here, it has returned there, so that its rows are
-acknowledged. ``kill`` is SIGKILL: nothing of the run's own code gets another word.
+takes milliseconds where a new interpreter takes a second. Each ``Writer`` executes the
+calls it is sent; when a call has returned here, it has returned there, so that its rows
+are acknowledged. ``kill`` is SIGKILL: nothing of the run's own code gets another word.
 """
 
 from __future__ import annotations
@@ -135,6 +135,12 @@ class _Far:
     def __init__(self) -> None:
         self._run: Any = None
         self._connection: Any = None
+
+    def fill_segments_at(self, size_bytes: int) -> None:
+        """Have logs that are full sooner, in this process and in its forks."""
+        from nbtrack._store import journal
+
+        journal.SEGMENT_BYTES = size_bytes
 
     def init(self, **options: Any) -> str:
         """Open a run, and give its directory."""

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOG = re.compile(r"(?P<stem>(?P<writer>.+?)(\.(?P<segment>[1-9]\d*))?)\.jsonl")
-_PART = re.compile(r"(?P<stem>.+)-(?P<first>\d+)-(?P<last>\d+)\.parquet")
+_PART = re.compile(
+    r"(?P<stem>.+)-(?P<first>\d+)-(?P<last>\d+)(\.(?P<crc>[0-9a-f]{1,8}))?\.parquet"
+)
 
 
 class Line(NamedTuple):
@@ -55,16 +57,21 @@ class PlainRun:
 
     def as_mappings(self) -> list[dict[str, Any]]:
         """Give the rows with the columns that readers add; section "Rows"."""
-        has_labels = any("label" in opening for opening in self.openings.values())
+        has_labels = any(self.label_of(row.writer) for row in self.rows)
         mappings = []
         for row in self.rows:
             opening = self.openings.get(row.writer, {})
             added: dict[str, Any] = {"_step": row.step, "_runtime": row.runtime_s}
             added["_timestamp"] = opening.get("t0", math.nan) + row.runtime_s
             if has_labels:
-                added["_label"] = opening.get("label", "main")
+                added["_label"] = self.label_of(row.writer) or "main"
             mappings.append(added | row.data)
         return mappings
+
+    def label_of(self, writer: str) -> str | None:
+        """Give a writer's label, if it has one."""
+        label: str | None = self.openings.get(writer, {}).get("label")
+        return label
 
 
 def read_run(directory: Path) -> PlainRun:
@@ -80,7 +87,7 @@ def read_run(directory: Path) -> PlainRun:
     for path in _files(directory / "history"):
         if match := _PART.fullmatch(path.name):
             try:
-                lines = read_part(path)
+                lines = read_part(path, match["crc"])
             except (OSError, pa.ArrowException):
                 run.damaged_parts.append(path.name)
                 continue
@@ -96,9 +103,14 @@ def read_run(directory: Path) -> PlainRun:
             if isinstance(line.place, int)
             if not any(low <= line.seq <= high for low, high in ranges.get(stem, []))
         ]
-    for writer, lines in pieces.items():
-        run.rows += _merged(writer, lines)
-    run.rows.sort(key=lambda row: (row.step, row.writer))
+    rows: dict[tuple[int, str | None], Row] = {}
+    for writer in sorted(pieces):
+        label = run.label_of(writer)
+        for row in _merged(writer, pieces[writer]):
+            earlier = rows.get((row.step, label))  # of another session of one stream
+            data = row.data if earlier is None else earlier.data | row.data
+            rows[row.step, label] = row._replace(data=data)
+    run.rows = sorted(rows.values(), key=lambda row: (row.step, row.writer))
     return run
 
 
@@ -125,7 +137,10 @@ def _files(folder: Path) -> list[Path]:
 
 def read_log(path: Path) -> tuple[list[Line], int]:
     """Give a log's whole lines, and how many damaged ones there are."""
-    *ended, _torn = path.read_bytes().split(b"\n")
+    try:
+        *ended, _torn = path.read_bytes().split(b"\n")
+    except FileNotFoundError:  # moved into parts since it was listed
+        return [], 0
     lines = [line for line in ended if line]
     read = [line for line in map(read_line, lines) if line is not None]
     return read, len(lines) - len(read)
@@ -142,9 +157,18 @@ def read_line(line: bytes) -> Line | None:
     return Line(seq, us, place, data)
 
 
-def read_part(path: Path) -> list[Line]:
-    """Give a part's rows; section "Parts"."""
-    table = pq.read_table(path)
+def read_part(path: Path, crc: str | None) -> list[Line]:
+    """Give a part's rows; section "Parts".
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowException
+        It is damaged.
+    """
+    content = path.read_bytes()
+    if crc is not None and int(crc, 16) != crc32(content):
+        raise OSError(path)
+    table = pq.read_table(pa.BufferReader(content))
     columns = {name: table.column(name).to_pylist() for name in table.column_names}
     rows: list[dict[str, Any]] = [{} for _ in range(len(table))]
     for column in table.schema:

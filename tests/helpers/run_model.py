@@ -55,9 +55,7 @@ class Model:
             for _, row in rows:
                 if axis in row:
                     last = row[axis]
-                elif last is not MISSING and any(
-                    is_value(row.get(key)) for key in followers
-                ):
+                elif last is not MISSING and any(key in row for key in followers):
                     row[axis] = last
         return rows
 
@@ -76,26 +74,19 @@ class Model:
     def summary(self) -> dict[str, Any]:
         """Fold the rows in their order (C6, D1)."""
         values: dict[str, dict[tuple[int, int], Any]] = {}
-        by_hand: dict[str, Any] = {}
-        beside: dict[str, Any] = {}  # set below a metric's statistics
+        hand = _ByHand()
         for record in self.records:
             if record.kind == "row":
                 for key, value in record.value.items():
                     place = (record.step, record.writer)
                     values.setdefault(key, {})[place] = value
             elif record.kind == "set":
-                (key, *inner), value = record.value
-                if inner:
-                    target = (
-                        by_hand[key] if key in by_hand else beside.setdefault(key, {})
-                    )
-                    target[inner[0]] = value
-                else:
-                    by_hand[key] = dict(value) if isinstance(value, dict) else value
-                    beside.pop(key, None)
+                hand.set(*record.value)
             elif record.kind == "del":
-                for known in (values, by_hand, beside):
-                    known.pop(record.value, None)
+                by_row = values.get(record.value, {})
+                for place in [p for p in by_row if p[1] <= record.writer]:
+                    del by_row[place]  # what later writers logged stays
+                hand.delete(record.value)
         rules = self.rules()
         shown = {}
         for key, by_row in values.items():
@@ -103,10 +94,36 @@ class Model:
             told = fold([(step, value) for (step, _), value in logged], rules.of(key))
             if told is not MISSING:
                 shown[key] = told
-        for key, inner in beside.items():
+        return hand.beside_and_over(shown)
+
+
+class _ByHand:
+    """What was set by hand: instead of a metric's value, or beside its statistics."""
+
+    def __init__(self) -> None:
+        self._over: dict[str, Any] = {}
+        self._beside: dict[str, Any] = {}
+
+    def set(self, path: list[str], value: Any) -> None:
+        key, *inner = path
+        if inner:
+            is_over = key in self._over
+            target = self._over[key] if is_over else self._beside.setdefault(key, {})
+            target[inner[0]] = value
+        else:
+            self._over[key] = dict(value) if isinstance(value, dict) else value
+            self._beside.pop(key, None)
+
+    def delete(self, key: str) -> None:
+        self._over.pop(key, None)
+        self._beside.pop(key, None)
+
+    def beside_and_over(self, logged: dict[str, Any]) -> dict[str, Any]:
+        shown = dict(logged)
+        for key, inner in self._beside.items():
             told = shown.get(key)
             shown[key] = (told if isinstance(told, dict) else {}) | inner
-        return shown | by_hand
+        return shown | self._over
 
 
 def _place(row: tuple[tuple[int, int], Any]) -> tuple[int, int]:
@@ -143,8 +160,7 @@ class Rules:
         rule = Rule()
         for name in names:
             calls = self._said.get(name, [])
-            words = [w for call in calls for w in call.get("summary") or ()]
-            rule.summary = rule.summary or tuple(dict.fromkeys(words))
+            rule.summary = rule.summary or _asked(calls)
             for what in ("goal", "step_metric", "step_sync"):
                 told = [c[what] for c in calls if c.get(what) is not None]
                 if told and getattr(rule, what) is None:
@@ -155,6 +171,17 @@ class Rules:
         """Say whether rows with the key take the last value of the axis."""
         rule = self.of(key)
         return rule.step_metric == axis and rule.step_sync is not False
+
+
+def _asked(calls: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Give the statistics of several calls; "none" holds until others are asked for."""
+    words: list[str] = []
+    for call in calls:
+        asked = list(call.get("summary") or ())
+        if asked and "none" not in asked:
+            words = [word for word in words if word != "none"]
+        words += asked
+    return tuple(words)
 
 
 def fold(rows: list[tuple[int, Any]], rule: Rule) -> Any:
@@ -182,11 +209,6 @@ def fold(rows: list[tuple[int, Any]], rule: Rule) -> Any:
             extreme = min if word == "min" else max
             told[word] = extreme((value for _, value in numbers), default=None)
     return told
-
-
-def is_value(value: Any) -> bool:
-    """Say whether a row has a value that can be drawn: no None, no NaN."""
-    return value is not None and not is_nan(value)
 
 
 def is_nan(value: Any) -> bool:

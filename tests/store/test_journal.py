@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from nbtrack._faults import Faults
 from nbtrack._store.follow import LogCursor, Tail
 from nbtrack._store.journal import DurableJournal, Journal
+from nbtrack._store.lines import decode, encode
 from nbtrack._store.rundir import RunDir
 from nbtrack._store.segments import Segment
-from nbtrack._store.lines import decode, encode
 from nbtrack.errors import NbtrackWarning
 
 scalars = st.one_of(

@@ -327,3 +327,43 @@ def test_any_order_of_events_reads_the_same(tmp_path_factory, listed):
 
 def told(rows):
     return [repr((step, sorted(rows[step].items()))) for step in sorted(rows)]
+
+
+def test_a_step_that_a_later_session_writes_again_is_one_row(run):
+    first = open_journal(run)
+    for step in range(4):
+        first.append(step, {"loss": step, "first": True})
+    first.close()
+    later = open_journal(run)
+    for step in (2, 3, 4):
+        later.append(step, {"loss": 10 + step})
+    later.close()
+    wanted = [
+        (0, {"loss": 0, "first": True}),
+        (1, {"loss": 1, "first": True}),
+        (2, {"loss": 12, "first": True}),
+        (3, {"loss": 13, "first": True}),
+        (4, {"loss": 14}),
+    ]
+    assert read(run) == wanted
+    compact.compact(run)
+    assert read(run) == wanted
+    tables = list(parts.read_history(run).tables())
+    assert [(writer, table.num_rows) for writer, table in tables] == [
+        (first.writer, 2),
+        (later.writer, 3),
+    ]
+
+
+def test_steps_of_writers_of_different_labels_stay_apart(run):
+    for label in ("a", "b"):
+        journal = open_journal(run, label=label)
+        journal.append(0, {"who": label})
+        journal.append(1, {"who": label})
+        journal.close()
+    assert [(step, data["who"]) for step, data in read(run)] == [
+        (0, "a"),
+        (0, "b"),
+        (1, "a"),
+        (1, "b"),
+    ]

@@ -120,7 +120,7 @@ def test_forked_children_log_to_their_parents_run():
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_spawned_children_open_runs_of_their_own(tmp_path, method):
+def test_spawned_children_open_runs_of_their_own(method):
     run = open_run()
     run.log({"i": 0})
     context = multiprocessing.get_context(method)
