@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
-from glob import glob as expand
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -141,7 +139,9 @@ def _absolute(path: str) -> Path:
 
 
 def _expanded(pattern: Path) -> list[str]:
-    return expand(str(pattern), recursive=True)  # noqa: PTH207  (absolute)
+    from glob import glob
+
+    return glob(str(pattern), recursive=True)  # noqa: PTH207  (absolute)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -161,6 +161,8 @@ def copy_whole(source: Path, target: Path) -> None:
     OSError
         It cannot be read, or its place cannot be written to.
     """
+    import shutil
+
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:

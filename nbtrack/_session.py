@@ -7,7 +7,6 @@ view. Nothing below imports this.
 from __future__ import annotations
 
 import atexit
-import shutil
 import sys
 import threading
 import time
@@ -332,6 +331,8 @@ def _new_run(
             options, run, document=document, config=config, kind_of_run=kind_of_run
         )
     except BaseException:
+        import shutil
+
         shutil.rmtree(run.path, ignore_errors=True)  # nothing was recorded in it
         raise
 

@@ -11,7 +11,6 @@ is written anew when its content comes again.
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +36,8 @@ def put(run: RunDir, content: bytes, suffix: str) -> str:
     OSError
         The disk refuses.
     """
+    from hashlib import sha256
+
     name = f"{sha256(content).hexdigest()[:_DIGITS]}{suffix}"
     path = run.path / _FOLDER / name
     if not _is_there(path, len(content)):
