@@ -519,9 +519,24 @@ def _watch_exit() -> None:
     def exit_(status: object = None) -> NoReturn:
         global _exit_code  # noqa: PLW0603
         _exit_code = status if isinstance(status, int) else int(status is not None)
-        leave(status)  # type: ignore[arg-type]  # its own business
+        if leave is _SYS_EXIT:
+            raise _Exit(status)
+        leave(status)  # type: ignore[arg-type]  # somebody else's own business
 
     sys.exit = exit_
+
+
+_SYS_EXIT: Final = sys.exit
+
+
+class _Exit(SystemExit):
+    """What ``sys.exit`` raises; it notices when the script catches it and goes on."""
+
+    def __del__(self) -> None:
+        global _exit_code  # noqa: PLW0603
+        # An exit that nobody catches is let go of by the interpreter, not by a script.
+        if sys._getframe().f_back is not None:  # noqa: SLF001
+            _exit_code = 0
 
 
 def _finish_all() -> None:

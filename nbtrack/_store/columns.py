@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from nbtrack._store.block import Block, Code, Values, in_sequence, join
+from nbtrack._store.lines import is_too_deep
 from nbtrack.errors import HistorySizeError
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ _KEY, _KIND, _ROLE = b"nbtrack.key", b"nbtrack.kind", b"nbtrack.role"
 #: A table of more cells than this, nearly all of them empty, is not made.
 _MANY_CELLS: Final = 2**25
 _SPARSE: Final = 20  # cells for each value
-_MAX_BRACKETS: Final = 10_000
 
 
 def is_too_sparse(rows: int, keys: int, values: int) -> bool:
@@ -203,10 +203,12 @@ def _is_text(key: bytes) -> bool:
 
 
 def holds_together(table: pa.Table) -> bool:
-    """Say whether a part without a checksum has values that can be meant."""
+    """Say whether a part has values that can be meant, whoever wrote it."""
     if any(table.column(name).null_count for name in OWN):
         return False
     for metric in metrics(table.schema):
+        if metric.kind == "float" and metric.text is None:
+            continue
         values = column_values(table, metric)
         if metric.kind != "float":
             plain = np.delete(values.numbers, list(values.texts))
@@ -219,10 +221,9 @@ def holds_together(table: pa.Table) -> bool:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        return not is_too_deep(json.loads(text))
     except (ValueError, RecursionError):
         return False
-    return text.count("[") < _MAX_BRACKETS  # or nobody could write it again
 
 
 def to_block(table: pa.Table, writer: str) -> Block:

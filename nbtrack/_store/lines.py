@@ -35,7 +35,6 @@ _SEAL: Final = 12
 _MAX_STEP: Final = 2**53
 _INT64: Final = 2**63
 _MAX_DEPTH: Final = 64  # of values in values
-_MAX_BRACKETS: Final = 64  # fewer need no look
 
 
 class Record(NamedTuple):
@@ -86,7 +85,7 @@ def decode(line: bytes, writer: str) -> Record | None:
         return None  # sealed by somebody who does not keep to the format
     if not (_is_int64(seq) and _is_int64(us) and type(data) is dict):
         return None
-    if line.count(b"[") > _MAX_BRACKETS and _depth(data) > _MAX_DEPTH:
+    if line.count(b"[") > _MAX_DEPTH and is_too_deep(data):
         return None  # nobody could write it again
     if type(place) is not int:
         return Record(writer, seq, us, str(place), None, data)
@@ -98,10 +97,10 @@ def _is_int64(value: object) -> bool:
     return type(value) is int and -_INT64 <= value < _INT64
 
 
-def _depth(value: object) -> int:
-    """Say how deeply lists and objects are nested."""
+def is_too_deep(value: object) -> bool:
+    """Say whether lists and objects are nested more deeply than anybody logs."""
     depth, level = 0, [value]
-    while level:
+    while level and depth <= _MAX_DEPTH:
         depth += 1
         level = [
             inner
@@ -109,4 +108,4 @@ def _depth(value: object) -> int:
             if isinstance(one, (list, dict))
             for inner in (one.values() if isinstance(one, dict) else one)
         ]
-    return depth
+    return depth > _MAX_DEPTH

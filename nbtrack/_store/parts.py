@@ -252,10 +252,9 @@ def read_table(part: Part, keys: Sequence[str] | None = None) -> pa.Table | None
             wanted = [m for m in metrics(found.schema_arrow) if m.key in set(keys)]
             names = [name for m in wanted for name in (m.number, m.text) if name]
             table = found.read(columns=[*OWN, *names])
-        is_meant = part.checksum is not None or holds_together(table)
     except (OSError, pa.ArrowException):
         return None
-    return table if is_meant else None
+    return table if holds_together(table) else None
 
 
 def read_part(part: Part) -> Block | None:

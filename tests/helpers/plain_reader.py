@@ -57,7 +57,7 @@ class PlainRun:
 
     def as_mappings(self) -> list[dict[str, Any]]:
         """Give the rows with the columns that readers add; section "Rows"."""
-        has_labels = any(self.label_of(row.writer) for row in self.rows)
+        has_labels = any(self.label_of(writer) for writer in self.openings)
         mappings = []
         for row in self.rows:
             opening = self.openings.get(row.writer, {})
