@@ -202,7 +202,8 @@ class Following:
     def close(self) -> None:
         """Let go of all files; the next catch-up opens them again."""
         with self._lock:
-            self._batches = None
+            if self._batches is not None:  # some of what was read is not passed on yet
+                self._batches, self._is_amiss = None, True
             self._tail.close()
 
     @property

@@ -76,6 +76,7 @@ class LogCursor:
             self._damaged_lines += self._file.damaged_lines
             self._file = None
             self._before = self._newest
+            self._recent.clear()
 
     def _is_replaced(self) -> bool:
         """Say whether another file has the log's name, and ours is read to its end."""
@@ -117,7 +118,9 @@ class LogCursor:
             if block is None:
                 self.damaged_parts.append(part.path.name)
             else:
-                blocks.append(self._new_rows(block))
+                # Two parts of one log may have numbers that interleave.
+                new = block.where(block.seqs > self._before)
+                blocks.append(self._remembered(new))
                 self._parts.append(part)
         records: list[Record] = []
         if self._file is not None:
@@ -180,6 +183,9 @@ class LogCursor:
             for part in self._parts:
                 is_known |= part.covers(block.seqs)
             block = block.where(~is_known)
+        return self._remembered(block)
+
+    def _remembered(self, block: Block) -> Block:
         if len(block):
             self._newest = max(self._newest, int(block.seqs[-1]))
             self._recent.extend(block.seqs[-_REMEMBERED:].tolist())

@@ -367,3 +367,34 @@ def test_steps_of_writers_of_different_labels_stay_apart(run):
         (1, "a"),
         (1, "b"),
     ]
+
+
+def test_a_follower_that_is_closed_half_way_misses_nothing(run):
+    journal = open_journal(run)
+    for step in range(9_000):
+        journal.append_plain_row(step, {"n": step})
+    following = Following(run, Faults(), lambda: False)
+    following.catch_up(0)  # no time for more than the first batch
+    assert (following.last_step or 0) < 8_999
+    following.close()
+    assert following.values() == {"n": 8_999}
+    journal.append("metric", {"rule": {"name": "n", "summary": ["mean"]}})
+    assert following.values() == {"n": {"mean": 8_999 / 2}}
+    journal.close()
+
+
+def test_a_long_log_becomes_several_parts_whose_numbers_may_interleave(
+    run, monkeypatch
+):
+    monkeypatch.setattr(compact, "_PART_ROWS", 500)
+    monkeypatch.setattr("nbtrack._store.logfile._CHUNK", 2**14)
+    lines = [encode(i, i, i, {"n": i}) for i in range(3_000)]
+    for at in range(10, 2_990, 7):  # as threads leave them
+        lines[at], lines[at + 3] = lines[at + 3], lines[at]
+    (run.log / "w.jsonl").write_bytes(b"".join(lines))
+    compact.compact(run)
+    assert len(list(run.history.iterdir())) > 2
+    wanted = [(i, {"n": i}) for i in range(3_000)]
+    assert read(run) == wanted
+    found = [(r.step, r.data) for r in taken(Tail(run))]
+    assert sorted(found, key=lambda row: row[0]) == wanted
