@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from nbtrack._store.columns import column_values, concat, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from nbtrack._record.metrics import Rules
@@ -43,12 +44,12 @@ def history_frame(
     table = concat(tables.values())
     own = _own_columns(history, tables)
     found = metrics(table.schema)
-    # Assigned in one go: a frame that grows by thousands of columns is fragmented.
-    columns = {metric.key: _series(table, metric) for metric in found}
-    frame = pd.DataFrame(own | columns)
-    has = {metric.key: _has(table, metric) for metric in found}
-    if (np.diff(own["_step"]) < 0).any():
-        order = np.argsort(own["_step"], kind="stable")
+    frame = _frame(own, table, found)
+    needed = {*(keys or ()), *_synchronised(found, rules)}
+    has = {m.key: _has(table, m) for m in found if m.key in needed}
+    steps = own["_step"].to_numpy()
+    if (np.diff(steps) < 0).any():
+        order = np.argsort(steps, kind="stable")
         frame = frame.iloc[order].reset_index(drop=True)
         has = {key: rows[order] for key, rows in has.items()}
     _synchronise(frame, rules, has)
@@ -70,49 +71,77 @@ def _has(table: pa.Table, metric: Metric) -> NDArray[np.bool_]:
 
 def _own_columns(
     history: History, tables: dict[str, pa.Table]
-) -> dict[str, NDArray[Any]]:
-    steps, runtimes, origins, labels = [], [], [], []
+) -> dict[str, pa.ChunkedArray]:
+    own: dict[str, list[pa.Array]] = {"_step": [], "_runtime": [], "_timestamp": []}
+    labels = []
     for writer, table in tables.items():
         opening = history.openings.get(writer, {})
-        steps.append(table.column("_step").to_numpy())
-        runtimes.append(table.column("_us").to_numpy() / 1e6)
-        origins.append(np.full(len(table), opening.get("t0", np.nan)))
+        runtime = pc.divide(table.column("_us").cast(pa.float64(), safe=False), 1e6)
+        own["_step"] += table.column("_step").chunks
+        own["_runtime"] += runtime.chunks
+        own["_timestamp"] += pc.add(runtime, opening.get("t0", np.nan)).chunks
         labels.append(opening.get("label"))
-    runtime = np.concatenate(runtimes)
-    own = {
-        "_step": np.concatenate(steps),
-        "_runtime": runtime,
-        "_timestamp": np.concatenate(origins) + runtime,
-    }
     if any(labels):
-        sizes = [len(table) for table in tables.values()]
-        named = np.array([label or MAIN for label in labels], dtype=object)
-        own["_label"] = np.repeat(named, sizes)
-    return own
+        own["_label"] = [
+            pa.array([label or MAIN]).take(pa.array(np.zeros(len(table), np.int64)))
+            for label, table in zip(labels, tables.values(), strict=True)
+        ]
+    return {name: pa.chunked_array(chunks) for name, chunks in own.items()}
 
 
-def _series(table: pa.Table, metric: Metric) -> Any:
-    """Give a column as what was logged: doubles where it can, else objects."""
+def _frame(
+    own: dict[str, pa.ChunkedArray], table: pa.Table, found: list[Metric]
+) -> pd.DataFrame:
+    """Make the frame in one go: one that grows by thousands of columns is slow."""
+    plain = [column for m in found if (column := _plain(table, m)) is not None]
+    if len(plain) == len(found):
+        names = [*own, *(metric.key for metric in found)]
+        arrays = [*own.values(), *plain]
+        frame: pd.DataFrame = pa.Table.from_arrays(arrays, names).to_pandas()
+        return frame
+    columns = {name: column.to_pandas() for name, column in own.items()}
+    for metric in found:
+        column = _plain(table, metric)
+        columns[metric.key] = (
+            _exact_values(table, metric) if column is None else column.to_pandas()
+        )
+    return pd.DataFrame(columns)
+
+
+def _plain(table: pa.Table, metric: Metric) -> pa.ChunkedArray | None:
+    """Give a column that holds nothing but numbers, or bools; None for any other."""
     column = table.column(metric.number)
-    if metric.text is None or table.column(metric.text).null_count == len(table):
-        numbers = column.to_numpy()
-        if metric.kind != "float" and column.null_count == 0:
-            return numbers.astype("int64" if metric.kind == "int" else bool)
-        if metric.kind != "bool":
-            return numbers
+    if metric.text is not None and table.column(metric.text).null_count < len(table):
+        return None
+    if metric.kind == "float" or (metric.kind == "int" and column.null_count):
+        return column
+    if column.null_count:
+        return None  # bools of which some are missing
+    kind = pa.int64() if metric.kind == "int" else pa.bool_()
+    return column.cast(kind, safe=False)  # integers they are
+
+
+def _exact_values(table: pa.Table, metric: Metric) -> pd.Series[Any]:
+    """Give a column as what was logged, as objects."""
     values = column_values(table, metric)
     listed = np.full(len(table), None, dtype=object)
     for row, value in zip(values.rows.tolist(), values.exactly(), strict=True):
         listed[row] = value
     series = pd.Series(listed, dtype=object)
-    is_text = all(value is None or isinstance(value, str) for value in listed)
-    is_bool = metric.kind == "bool" and metric.text is None
-    if not is_text and not is_bool:
+    if not all(value is None or isinstance(value, str) for value in listed):
         return series  # pandas would make doubles of exact integers
     try:
-        return series.infer_objects() if is_text and column.null_count else series
+        return series.infer_objects()
     except UnicodeEncodeError:  # lone surrogates, which no string column can hold
         return series
+
+
+def _synchronised(found: list[Metric], rules: Rules) -> Iterator[str]:
+    """Name the metrics that have a step metric to keep up with, and these."""
+    for metric in found:
+        axis = rules.step_metric(metric.key)
+        if axis is not None and rules.is_synced(metric.key):
+            yield from (metric.key, axis)
 
 
 def _synchronise(

@@ -128,7 +128,8 @@ def _exists(pid: int) -> bool:
     import psutil
 
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return psutil.Process(pid).status() not in gone
     except psutil.NoSuchProcess:
         return False
     except psutil.Error:

@@ -187,10 +187,9 @@ def _joined(key: str, blocks: Sequence[Block], all_rows: Positions) -> Values:
 
 def in_sequence(block: Block) -> Block:
     """Give a block's rows sorted by sequence number, without repeats."""
-    steps = np.diff(block.seqs)
-    if (steps > 0).all():
+    if (block.seqs[1:] > block.seqs[:-1]).all():
         return block
-    if (steps < 0).any():
+    if (block.seqs[1:] < block.seqs[:-1]).any():
         block = block.sorted_by(np.argsort(block.seqs, kind="stable"))
         first_row = {key: values.rows[0] for key, values in block.columns.items()}
         block.columns = dict(

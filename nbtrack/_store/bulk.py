@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from zlib import crc32
 
 import numpy as np
 import orjson
@@ -20,7 +19,7 @@ import pyarrow as pa
 
 from nbtrack._store.block import EXACT, Block, BlockBuilder, Code
 from nbtrack._store.checksums import all_hold
-from nbtrack._store.lines import Record, decode
+from nbtrack._store.lines import Record, decode, is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 _NEWLINE, _QUOTE, _COMMA = b'\n",'
 _NUMBER: Final = re.compile(rb"-?[0-9][-+.0-9eE]*")
-_SEAL_DIGITS: Final = 8  # of the checksum, at most
 #: Zero bytes behind the text, so that there are eight bytes at each of its places.
 _PADDING: Final = 72
 #: Fewer lines of one shape than this are decoded one by one.
@@ -149,28 +147,22 @@ class _Text:
     def are_sealed(self) -> Flags:
         """Say which lines have the checksum that their seal tells."""
         told, digits = self._told()
-        has = digits > 0
-        if has.all() and all_hold(self.data, self.ends, told, digits):
-            return has
-        for line in np.flatnonzero(has).tolist():
-            body = self.line(line)[: -digits[line] - 4]
-            has[line] = crc32(body) == told[line]
-        return has
+        if self.last.size and all_hold(self.data, self.ends, told, digits):
+            return np.ones(len(self.ends), dtype=bool)
+        lines = range(len(self.ends))
+        return np.fromiter((is_sealed(self.line(n)) for n in lines), dtype=bool)
 
     def _told(self) -> tuple[NDArray[np.uint32], Positions]:
-        """Give the number in each seal, ``,"5d1f03a"]``, and its digits; 0: no seal."""
-        # Two quotes are the last cuts before the newline, if there is a seal.
+        """Give the number in each seal, ``,"5d1f03a"]``, and how many digits it has.
+
+        Of a line without a seal, it is some number: the checksum of the whole text,
+        which goes over the seals as well, will not hold then.
+        """
+        # Two quotes are the last cuts before the newline.
         closing = self.cuts[np.maximum(self.last - 1, 0)]
         opening = self.cuts[np.maximum(self.last - 2, 0)]
-        digits = closing - opening - 1
-        fits = (digits > 0) & (digits <= _SEAL_DIGITS)
-        fits &= (opening > self.starts) & (self.bytes[opening - 1] == _COMMA)
-        fits &= self.words[closing] << np.uint64(40) == _SEAL_END
-        digits = np.where(fits, digits, 1)
-        numbers, are_hex = _hex(self.words[opening + 1], digits)
-        # One way of writing a number only: no leading zeros.
-        fits &= are_hex & ((self.bytes[opening + 1] != ord("0")) | (digits == 1))
-        return numbers, np.where(fits, digits, 0)
+        digits = np.clip(closing - opening - 1, 1, 8)
+        return _hex(self.words[opening + 1], digits), digits
 
     def groups(self, lines: Positions) -> Iterator[tuple[_Shape, Positions, Positions]]:
         """Find lines of one shape; give shape, lines and their cuts: (cuts, lines)."""
@@ -227,34 +219,24 @@ def _word_offsets(size: int) -> list[int]:
     return [*range(0, size - 8, 8), max(size - 8, 0)]
 
 
-#: ``"]`` and a newline, as the last three bytes of a word.
-_SEAL_END: Final = np.uint64(int.from_bytes(b'"]\n', "little") << 40)
-
-
-def _hex(
-    words: NDArray[np.uint64], digits: Positions
-) -> tuple[NDArray[np.uint32], Flags]:
-    """Read lower-case hexadecimal out of the first bytes of words; say which is.
+def _hex(words: NDArray[np.uint64], digits: Positions) -> NDArray[np.uint32]:
+    """Read lower-case hexadecimal numbers out of the first bytes of words.
 
     Eight digits are the eight bytes of one integer: each step works on all of them.
     """
     missing = (8 - digits).astype(np.uint64)
     word = words << missing * np.uint64(8) | _ZEROS[missing]
     is_letter = word >> np.uint64(6) & _EACH
-    values = ((word & _EACH * np.uint64(15)) + is_letter * np.uint64(9)) & _NIBBLES
-    is_letter = (values + _EACH * np.uint64(6)) >> np.uint64(4) & _EACH
-    written = values + _EACH * np.uint64(ord("0")) + is_letter * np.uint64(39)
-    number = values
+    number = ((word & _NIBBLES) + is_letter * np.uint64(9)) & _NIBBLES
     for bits, mask in (
         (4, 0x00FF00FF00FF00FF),
         (8, 0x0000FFFF0000FFFF),
         (16, 2**32 - 1),
     ):
         # Two neighbours become one number of twice the width, the first one ahead.
-        number = (
-            number << np.uint64(bits) | number >> np.uint64(2 * bits)
-        ) & np.uint64(mask)
-    return number.astype(np.uint32), written == word
+        number = number << np.uint64(bits) | number >> np.uint64(2 * bits)
+        number &= np.uint64(mask)
+    return number.astype(np.uint32)
 
 
 _EACH: Final = np.uint64(0x0101010101010101)
@@ -307,14 +289,15 @@ def _add_group(
     ends[:, -1] -= 1  # the brace
     try:
         seqs, us, steps = _own(text, lines, cuts)
-        numbers = _cast(text, begins, ends, pa.float64(), np.float64)
+        numbers = _cast(text, begins, ends, pa.float64(), np.float64).T.copy()
     except pa.ArrowInvalid:  # some value is no number: each line by itself
         return lines[:0]
     columns = {}
-    for number, name in enumerate(shape.keys):
-        spans = (begins[:, number], ends[:, number])
-        code = Code.INT if _are_integers(text, *spans) else Code.FLOAT
-        columns[name] = (numbers[:, number], np.full(len(lines), code, dtype=np.int8))
+    for name, column, first, end in zip(
+        shape.keys, numbers, begins.T, ends.T, strict=True
+    ):
+        code = Code.INT if _are_integers(text, first, end) else Code.FLOAT
+        columns[name] = (column, np.full(len(lines), code, dtype=np.int8))
     are_exact = _are_exact(text, numbers, begins, ends)
     own = (seqs, steps, us)
     if not are_exact.all():
@@ -381,8 +364,8 @@ def _are_exact(
     ends: NDArray[np.int32],
 ) -> Flags:
     """Say which lines hold no integer that a double cannot say exactly."""
-    are_exact = np.ones(len(numbers), dtype=bool)
-    for line, key in np.argwhere(np.abs(numbers) >= EXACT).tolist():
+    are_exact = np.ones(len(begins), dtype=bool)
+    for key, line in np.argwhere(np.abs(numbers) >= EXACT).tolist():
         token = text.data[begins[line, key] : ends[line, key]]
         are_exact[line] &= not _is_integer(token)
     return are_exact

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from nbtrack._store.block import Block, Code, Values, in_sequence, join
+from nbtrack._store.block import EXACT, Block, Code, Values, in_sequence, join
 from nbtrack._store.lines import is_too_deep
 from nbtrack.errors import HistorySizeError
 
@@ -63,7 +63,7 @@ def to_arrow(blocks: Sequence[Block]) -> pa.Table:
     if is_too_sparse(len(block), len(block.columns), count):
         raise HistorySizeError(len(block), len(block.columns))
     steps, row_of_line = block.steps, None
-    if (np.diff(steps) <= 0).any():
+    if not (steps[1:] > steps[:-1]).all():
         steps, row_of_line = np.unique(steps, return_inverse=True)
     own = [_last(block.seqs, row_of_line), steps, _last(block.us, row_of_line)]
     fields = [pa.field(name, pa.int64()) for name in OWN]
@@ -90,7 +90,12 @@ def _fields(
 ) -> Iterator[tuple[pa.Field, pa.Array]]:
     """Give a column's fields and arrays, ``size`` rows long."""
     codes, numbers = values.codes, values.numbers
-    if len(rows) < size or (np.diff(rows) <= 0).any():
+    is_whole = len(rows) == size and bool((rows[1:] > rows[:-1]).all())
+    if is_whole and not values.texts and (codes == codes[0]).all():
+        tags = _tags(key, _KINDS[codes[0]], "number")
+        yield pa.field(key, pa.float64(), metadata=tags), pa.array(numbers)
+        return
+    if not is_whole:
         codes = np.full(size, -1, dtype=np.int8)  # -1: missing
         codes[rows] = values.codes
         numbers = np.zeros(size)
@@ -212,7 +217,7 @@ def holds_together(table: pa.Table) -> bool:
         values = column_values(table, metric)
         if metric.kind != "float":
             plain = np.delete(values.numbers, list(values.texts))
-            if not (np.isfinite(plain).all() and (plain == np.round(plain)).all()):
+            if not ((np.abs(plain) <= EXACT) & (plain == np.round(plain))).all():
                 return False
         if not all(map(_is_json, values.texts.values())):
             return False

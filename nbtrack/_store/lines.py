@@ -72,10 +72,15 @@ def seal(body: bytes) -> bytes:
     return b'%b,"%x"]\n' % (body, crc32(body))
 
 
+def is_sealed(line: bytes) -> bool:
+    """Say whether a line, without its newline, has the checksum that it tells."""
+    end = line.rfind(b',"', -_SEAL)
+    return end >= 0 and line[end:] == b',"%x"]' % crc32(line[:end])
+
+
 def decode(line: bytes, writer: str) -> Record | None:
     """Read one line without its newline; None when it is damaged or foreign."""
-    end = line.rfind(b',"', -_SEAL)
-    if end < 0 or line[end:] != b',"%x"]' % crc32(line[:end]):
+    if not is_sealed(line):
         return None
     try:
         seq, us, place, data, *rest = orjson.loads(line)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from nbtrack._store.documents import open_regular
+from nbtrack._store.lines import is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,8 @@ class LogFile:
     def chunks(self) -> Iterator[bytes]:
         """Give what is not read yet, in pieces of whole lines.
 
-        A line without its newline is left for the next time.
+        A last line without its newline is left for the next time, unless nothing but
+        the newline is missing: its writer may be dead, and the row is whole.
         """
         begun: list[bytes] = []  # of a line that is longer than what was read at once
         size = 0
@@ -67,6 +69,10 @@ class LogFile:
                 self.offset += size
                 self.damaged_lines += 1
                 begun, size = [], 0
+        last = b"".join(begun)
+        if last and is_sealed(last):
+            self.offset += size
+            yield last + b"\n"
 
     def tail(self) -> bytes:
         """Give the beginning of the last line, whose newline is not there yet."""

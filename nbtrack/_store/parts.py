@@ -38,6 +38,7 @@ from nbtrack._store.segments import Part, Segment, list_logs, list_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from nbtrack._store.bulk import Decoded
     from nbtrack._store.lines import Record
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 Piece: TypeAlias = "Block | pa.Table"
 
 _WORKERS: Final = min(4, os.cpu_count() or 1)
+_MUCH: Final = 4 * 2**20  # bytes that are worth starting threads for
 
 
 @dataclass(slots=True)
@@ -217,6 +219,10 @@ def _read_log(run: RunDir, segment: Segment, history: History) -> list[Block]:
 def decode_file(file: LogFile, writer: str) -> Iterator[Decoded]:
     """Decode a log in pieces, on several cores: numpy and Arrow work in parallel."""
     chunks = file.chunks()
+    if file.unread < _MUCH:
+        for chunk in chunks:
+            yield decode_lines(chunk, writer)
+        return
     with ThreadPoolExecutor(_WORKERS) as pool:
         running: deque[Any] = deque()
         for chunk in chunks:
@@ -239,11 +245,9 @@ def without(block: Block, parts: Sequence[Part]) -> Block:
 def read_table(part: Part, keys: Sequence[str] | None = None) -> pa.Table | None:
     """Read a part, or some of its metrics; None when it is damaged."""
     try:
-        with open_regular(part.path) as file:
-            content = file.readall()
-        if part.checksum not in (None, crc32(content)):
+        if not _is_intact(part):
             return None
-        found = pq.ParquetFile(pa.BufferReader(content))
+        found = pq.ParquetFile(part.path)  # closed when it is let go of
         if not is_part(found.schema_arrow):
             return None
         if keys is None:
@@ -255,6 +259,23 @@ def read_table(part: Part, keys: Sequence[str] | None = None) -> pa.Table | None
     except (OSError, pa.ArrowException):
         return None
     return table if holds_together(table) else None
+
+
+#: Parts whose checksums held, as they were then. Only their bytes on disk could change.
+_intact: set[tuple[Path, int, int, int]] = set()
+
+
+def _is_intact(part: Part) -> bool:
+    """Say whether a part is a file with the checksum in its name; look once."""
+    with open_regular(part.path) as file:
+        stat = os.fstat(file.fileno())
+        known = (part.path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if part.checksum is None or known in _intact:
+            return True
+        if crc32(file.readall()) != part.checksum:
+            return False
+    _intact.add(known)
+    return True
 
 
 def read_part(part: Part) -> Block | None:
@@ -270,17 +291,8 @@ def _as_block(writer: str, piece: Piece) -> Block:
 def _table(writer: str, pieces: Sequence[Piece]) -> pa.Table:
     """Make one table of a writer's rows, by step."""
     if _are_apart([_ends(piece, "steps", "_step") for piece in pieces]):
-        return concat(_tables(pieces))  # no step is in two of them
+        return concat([p if isinstance(p, pa.Table) else to_arrow([p]) for p in pieces])
     return to_arrow([_as_block(writer, piece) for piece in pieces])
-
-
-def _tables(pieces: Sequence[Piece]) -> Iterator[pa.Table]:
-    """Give pieces as tables, neighbouring blocks as one."""
-    for are_blocks, group in groupby(pieces, key=lambda p: isinstance(p, Block)):
-        if are_blocks:
-            yield to_arrow(list(group))
-        else:
-            yield from group
 
 
 def _steps_of(pieces: Sequence[Piece]) -> list[int]:

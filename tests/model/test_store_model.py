@@ -491,9 +491,6 @@ def test_rows_are_in_the_same_order_wherever_they_are_given(writer, tmp_path):
     assert [row["a"] for row in plain] == wanted
 
 
-@pytest.mark.xfail(
-    strict=True, reason="readers pass it over, and compaction takes it for a row"
-)
 @pytest.mark.parametrize("which", ["main", "child"])
 def test_a_last_line_without_its_newline_counts_before_and_after_or_never(
     nursery, writer, tmp_path, which
