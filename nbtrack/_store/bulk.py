@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 _NEWLINE, _QUOTE, _COMMA = b'\n",'
 _NUMBER: Final = re.compile(rb"-?[0-9][-+.0-9eE]*")
-#: Zero bytes behind the text, so that there are eight bytes at each of its places.
-_PADDING: Final = 72
+_HEX: Final = re.compile(rb"[0-9a-f]{1,8}")
+#: Bytes behind a line that may be looked at while it is compared with another.
+_MARGIN: Final = 72
 #: Fewer lines of one shape than this are decoded one by one.
 _MIN_GROUP: Final = 16
 _MAX_SHAPES: Final = 64  # tried in one call
@@ -126,10 +127,7 @@ class _Text:
         self.ends: Positions = self.cuts[self.last]
         self.starts: Positions = np.concatenate([[0], self.ends[:-1] + 1])
         self.words = np.ndarray(
-            (len(data) + _PADDING - 7,),
-            dtype="<u8",
-            buffer=data + bytes(_PADDING),
-            strides=(1,),
+            (max(len(data) - 7, 0),), dtype="<u8", buffer=data, strides=(1,)
         )
 
     def _last_cuts(self, lines: int) -> Positions:
@@ -162,19 +160,32 @@ class _Text:
         closing = self.cuts[np.maximum(self.last - 1, 0)]
         opening = self.cuts[np.maximum(self.last - 2, 0)]
         digits = np.clip(closing - opening - 1, 1, 8)
-        return _hex(self.words[opening + 1], digits), digits
+        told = np.empty(len(digits), dtype=np.uint32)
+        told[:-1] = _hex(self.words[opening[:-1] + 1], digits[:-1])
+        # Behind the last seal there may be no eight bytes.
+        last = self.data[opening[-1] + 1 : closing[-1]] if len(told) else b""
+        told[-1:] = int(last, 16) if _HEX.fullmatch(last) else 0
+        return told, digits
 
     def groups(self, lines: Positions) -> Iterator[tuple[_Shape, Positions, Positions]]:
-        """Find lines of one shape; give shape, lines and their cuts: (cuts, lines)."""
+        """Find lines of one shape; give shape, lines and their cuts: (cuts, lines).
+
+        The last lines are left out: there may be no eight bytes behind their keys.
+        """
+        lines = lines[self.ends[lines] < len(self.data) - _MARGIN]
         counts = np.diff(self.last, prepend=-1)[lines]
         for count in np.flatnonzero(np.bincount(counts) >= _MIN_GROUP).tolist():
             some = lines[counts == count]
-            if len(some) * count == len(self.cuts):  # that is all there is
-                places = self.cuts.reshape(-1, count).T
-            else:
-                firsts = self.last[some] - count + 1
-                places = self.cuts[firsts + np.arange(count)[:, None]]
-            yield from self._shaped(some, places)
+            yield from self._shaped(some, self._cuts_of(some, count))
+
+    def _cuts_of(self, lines: Positions, count: int) -> Positions:
+        """Give the cuts of lines that have so many; (cuts, lines)."""
+        size = len(lines) * count
+        if lines[-1] == len(lines) - 1 and self.last[lines[-1]] == size - 1:
+            first: Positions = self.cuts[:size].reshape(-1, count)
+            return first.T  # all lines up to there
+        firsts = self.last[lines] - count + 1
+        return self.cuts[firsts + np.arange(count)[:, None]]
 
     def _shaped(
         self, lines: Positions, cuts: Positions
@@ -202,9 +213,9 @@ class _Text:
             place = cuts[opening]
             for offset in _word_offsets(len(token)):
                 at = place + offset if offset else place
-                if offset > _PADDING - 8:
+                if offset > _MARGIN - 8:
                     # Of another shape, a line may end before such a long key would.
-                    at = np.minimum(at, len(self.data))
+                    at = np.minimum(at, len(self.words) - 1)
                 word = token[offset : offset + 8]
                 unlike = self.words[at] ^ np.uint64(int.from_bytes(word, "little"))
                 if len(word) < 8:  # noqa: PLR2004
@@ -280,41 +291,40 @@ def _add_group(
     cuts: Positions,
 ) -> Positions:
     """Add the rows of lines of one shape; give those lines that were added."""
-    sizes = [len(token) for token in shape.tokens]
-    begins = np.empty((len(lines), len(sizes)), dtype=np.int32)
+    count = len(shape.keys)
+    begins = np.empty((len(lines), _OWN + count), dtype=np.int32)
     ends = np.empty_like(begins)
-    for key, size in enumerate(sizes):
-        begins[:, key] = cuts[shape.opens[key]] + size
-        ends[:, key] = cuts[shape.ends[key]]
+    begins[:, 0] = text.starts[lines] + 1
+    begins[:, 1:_OWN] = cuts[: _OWN - 1].T + 1
+    ends[:, :_OWN] = cuts[:_OWN].T
+    for key, token in enumerate(shape.tokens, start=_OWN):
+        begins[:, key] = cuts[shape.opens[key - _OWN]] + len(token)
+        ends[:, key] = cuts[shape.ends[key - _OWN]]
     ends[:, -1] -= 1  # the brace
     try:
-        seqs, us, steps = _own(text, lines, cuts)
         numbers = _cast(text, begins, ends, pa.float64(), np.float64).T.copy()
     except pa.ArrowInvalid:  # some value is no number: each line by itself
         return lines[:0]
+    fits = _are_exact(text, numbers, begins, ends)
+    fits &= (numbers[:_OWN] == np.rint(numbers[:_OWN])).all(axis=0)
+    seqs, us, steps = numbers[:_OWN].astype(np.int64)
     columns = {}
-    for name, column, first, end in zip(
-        shape.keys, numbers, begins.T, ends.T, strict=True
-    ):
-        code = Code.INT if _are_integers(text, first, end) else Code.FLOAT
-        columns[name] = (column, np.full(len(lines), code, dtype=np.int8))
-    are_exact = _are_exact(text, numbers, begins, ends)
+    for key, name in enumerate(shape.keys, start=_OWN):
+        code = Code.FLOAT
+        if _are_integers(text, begins[:, key], ends[:, key]):
+            code = Code.INT
+        columns[name] = (numbers[key], np.full(len(lines), code, dtype=np.int8))
     own = (seqs, steps, us)
-    if not are_exact.all():
-        own = tuple(array[are_exact] for array in own)
-        columns = {k: (n[are_exact], c[are_exact]) for k, (n, c) in columns.items()}
-        lines = lines[are_exact]
+    if not fits.all():
+        own = (seqs[fits], steps[fits], us[fits])
+        columns = {k: (n[fits], c[fits]) for k, (n, c) in columns.items()}
+        lines = lines[fits]
     builder.add_group(own, columns)
     return lines
 
 
-def _own(text: _Text, lines: Positions, cuts: Positions) -> Positions:
-    """Read sequence numbers, microseconds and steps of lines; (3, lines)."""
-    begins = np.empty((len(lines), 3), dtype=np.int32)
-    begins[:, 0] = text.starts[lines] + 1
-    begins[:, 1:] = cuts[:2].T + 1
-    told: Positions = _cast(text, begins, cuts[:3].T, pa.int64(), np.int64)
-    return told.T
+#: Numbers before the payload: sequence number, microseconds, step.
+_OWN: Final = 3
 
 
 def _cast(

@@ -45,8 +45,7 @@ def all_hold(
     told, digits
         The checksum in each line's seal, and with how many digits it is written.
     """
-    constants, tables = _seals()
-    of_line = _applied(tables, told, digits) ^ constants[digits]
+    of_line = _applied(_seals(), told, digits)
     behind = len(data) - 1 - ends  # bytes after each line
     near, far = _shifts()
     sums = _summed(_applied(near, of_line, behind & 255), behind >> 8)
@@ -86,19 +85,16 @@ def _summed(remainders: NDArray[np.uint32], groups: Positions) -> NDArray[np.uin
 
 
 @cache
-def _seals() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+def _seals() -> NDArray[np.uint32]:
     """Give how a line's checksum follows from its body's, by the number of digits.
 
-    Constants, (9,), and tables, (9, 4, 256). The seal writes the checksum itself, digit
-    by digit, so what it adds is looked up by the same bytes as what it moves on.
+    Tables, (9, 4, 256). The seal writes the checksum itself, digit by digit, so what it
+    adds is looked up by the same bytes as what it moves on.
     """
-    seals = [_seal(digits) for digits in range(_MAX_DIGITS + 1)]
-    constants = np.array([constant for constant, _ in seals], dtype=np.uint32)
-    return constants, np.stack([table for _, table in seals])
+    return np.stack([_seal(digits) for digits in range(_MAX_DIGITS + 1)])
 
 
-def _seal(digits: int) -> tuple[int, Table]:
-    constant = crc32(_BEFORE + b"0" * digits + _AFTER)
+def _seal(digits: int) -> Table:
     table = _power(0)
     for _ in range(len(_BEFORE) + digits + len(_AFTER) - 1):
         table = _then(table, _power(0))
@@ -111,7 +107,8 @@ def _seal(digits: int) -> tuple[int, Table]:
         value = np.arange(256)
         digit = value >> 4 if is_high else value & 15
         table[byte] ^= np.array(change, dtype=np.uint32)[digit]
-    return constant, table
+    table[0] ^= np.uint32(crc32(_BEFORE + b"0" * digits + _AFTER))
+    return table
 
 
 @cache

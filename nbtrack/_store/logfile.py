@@ -61,7 +61,7 @@ class LogFile:
             end = block.rfind(b"\n") + 1
             if end:
                 self.offset += size + end
-                yield b"".join([*begun, block[:end]])
+                yield b"".join([*begun, memoryview(block)[:end]])
                 begun, size = [], 0
             begun.append(block[end:])
             size += len(block) - end
