@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-from nbtrack._store.alive import state_of
+from nbtrack._store.alive import reopened, state_of
 from nbtrack._store.compact import compact
 from nbtrack._store.parts import read_history
-from nbtrack._store.process import this_process
 from nbtrack.errors import StorageError
 
 if TYPE_CHECKING:
@@ -36,14 +34,7 @@ def resumed(
     compact(run)  # a run that was killed left its rows in the log
     last_step, last_us = read_history(run, keys=()).reached()
     given = {key: value for key, value in meant.items() if value}
-    document |= given | {
-        "state": "running",
-        "resumed": True,
-        "resumed_at": time.time(),
-        "writer": this_process(),
-    }
-    for ended in ("finished", "exit_code", "error", "runtime_s"):
-        document.pop(ended, None)
+    document = reopened(document | given)
     merged = run.read("config.json") | config
     run.write("config.json", merged)
     run.write("run.json", document)

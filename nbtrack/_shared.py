@@ -14,8 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack._run import Run
-from nbtrack._store.alive import others_alive, state_of, writers
-from nbtrack._store.process import this_process
+from nbtrack._store.alive import others_alive, reopened, state_of, writers
 from nbtrack.errors import StorageError
 
 if TYPE_CHECKING:
@@ -154,14 +153,7 @@ def joined(run: RunDir) -> dict[str, Any]:
     document = _wait_for(run)
     if state_of(run, document) == "running":
         return document
-    document |= {
-        "state": "running",
-        "resumed": True,
-        "resumed_at": time.time(),
-        "writer": this_process(),
-    }
-    for ended in ("finished", "exit_code", "error", "runtime_s"):
-        document.pop(ended, None)
+    document = reopened(document)
     run.write("run.json", document)
     return document
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from nbtrack._store.journal import open_writers
 from nbtrack._store.lines import Record, decode
 from nbtrack._store.logfile import LogFile
-from nbtrack._store.process import hostname
+from nbtrack._store.process import hostname, this_process
 from nbtrack._store.process import token as token_of
 from nbtrack._store.segments import list_logs
 
@@ -87,6 +87,18 @@ def state_of(run: RunDir, document: dict[str, Any]) -> str:
     if not ends or len(ends) < len(found):
         return "crashed"
     return next((str(end) for end in ends if end != "finished"), "finished")
+
+
+def reopened(document: dict[str, Any]) -> dict[str, Any]:
+    """Give ``run.json`` of a run that had ended and goes on in this process."""
+    ended = ("finished", "exit_code", "error", "runtime_s")
+    left = {name: value for name, value in document.items() if name not in ended}
+    return left | {
+        "state": "running",
+        "resumed": True,
+        "resumed_at": time.time(),
+        "writer": this_process(),
+    }
 
 
 def _lives(run: RunDir, name: str, opening: dict[str, Any], newest: Segment) -> bool:

@@ -182,10 +182,10 @@ class _Text:
         """Give the cuts of lines that have so many; (cuts, lines)."""
         size = len(lines) * count
         if lines[-1] == len(lines) - 1 and self.last[lines[-1]] == size - 1:
-            first: Positions = self.cuts[:size].reshape(-1, count)
-            return first.T  # all lines up to there
+            return self.cuts[:size].reshape(-1, count).T  # all lines up to there
         firsts = self.last[lines] - count + 1
-        return self.cuts[firsts + np.arange(count)[:, None]]
+        places: Positions = self.cuts[firsts + np.arange(count)[:, None]]
+        return places
 
     def _shaped(
         self, lines: Positions, cuts: Positions

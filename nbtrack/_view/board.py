@@ -27,22 +27,12 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Sequence
 
+    from nbtrack._record.fold import RecordLike
     from nbtrack._view.spec import Card
 
 _SLOW_S = 1.0  # card and summary are sent at most once in this time
 _PACE_WINDOW_S = 10.0
 _MAX_TEXT = 200
-
-
-class RecordLike(Protocol):
-    """What a board reads of a journal's record."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def step(self) -> int | None: ...
-    @property
-    def data(self) -> dict[str, Any]: ...
 
 
 class RulesLike(Protocol):
