@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 SCRIPT = """
 import sys, nbtrack
-run = nbtrack.init(project="far", id="away", name="heron", config={"lr": 0.1}, view="off")
+config = {"lr": 0.1}
+run = nbtrack.init(project="far", id="away", name="heron", config=config, view="off")
 for line in sys.stdin:
     for step in range(int(line)):
         run.log({"train/loss": 1 / (run.step + 1), "train/acc": run.step / 400})
