@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbtrack import errors
 from nbtrack._about import About
-from nbtrack._alerts import Alerts
 from nbtrack._config import Config, Keeper
 from nbtrack._following import Following
 from nbtrack._record.arrays import histogram
 from nbtrack._record.metrics import Rule, Rules, check_flag, make_rule
 from nbtrack._record.row import as_scalars, check_mapping, flatten, kind_of, split
 from nbtrack._record.steps import Placement, place
-from nbtrack._saved import SavedFiles, copy_whole
-from nbtrack._store import blobs
 from nbtrack._store.journal import JournalClosedError
 from nbtrack._summary import SummaryView, storable
 from nbtrack.settings import Settings
@@ -34,7 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from nbtrack._alerts import Alerts
     from nbtrack._faults import Faults
+    from nbtrack._saved import SavedFiles
     from nbtrack._store.journal import Journal
     from nbtrack._store.rundir import RunDir
 
@@ -76,9 +76,7 @@ class Run(About):
         self._closers: list[tuple[str, Callable[[], None]]] = []
         #: Rules, summary, and whoever else reads what is recorded.
         self.following = Following(directory, faults, self._has_ended)
-        self._alerts = Alerts(self._record)
-        self._files = SavedFiles(directory.path / "files", self._not_kept, copy_whole)
-        self.at_finish("copy the saved files", self._files.finish)
+        self._show_alert: Callable[[str], None] | None = None
         self._config = Config(config, self._config_keeper())
         #: What went wrong without stopping the training; see ``Faults``.
         self.faults: Faults = faults
@@ -187,7 +185,9 @@ class Run(About):
         self._compare_kinds(row.plain)
 
     def _keep_array(self, array: NDArray[Any]) -> dict[str, Any]:
-        return histogram(array, blobs.put_array(self._directory, array))
+        from nbtrack._store.blobs import put_array
+
+        return histogram(array, put_array(self._directory, array))
 
     def _learn(self, data: Mapping[str, Any], plain: dict[str, Any]) -> None:
         """Let keys onto the short ways that came through as they are."""
@@ -338,9 +338,18 @@ class Run(About):
         self._check_open("alert")
         self._alerts.give(title, text, level, wait_duration)
 
+    @cached_property
+    def _alerts(self) -> Alerts:
+        from nbtrack._alerts import Alerts
+
+        alerts = Alerts(self._record)
+        if self._show_alert is not None:
+            alerts.show = self._show_alert
+        return alerts
+
     def at_alert(self, show: Callable[[str], None]) -> None:
         """Say how an alert is shown, which is a line of text."""
-        self._alerts.show = show
+        self._show_alert = show
 
     def log_artifact(self, *_: object, **__: object) -> Any:
         """Say that artifacts are not in this version; ``save`` keeps files."""
@@ -408,6 +417,14 @@ class Run(About):
                 in_user_call=False,
             )
 
+    @cached_property
+    def _files(self) -> SavedFiles:
+        from nbtrack._saved import SavedFiles, copy_whole
+
+        files = SavedFiles(self._directory.path / "files", self._not_kept, copy_whole)
+        self.at_finish("copy the saved files", files.finish)
+        return files
+
     def at_finish(self, what: str, close: Callable[[], None]) -> None:
         """Have something done when the run ends, after its state is saved.
 
@@ -465,8 +482,10 @@ class Run(About):
             self._note("summary", f"summary: a value is {note}")
 
     def _put_array(self, array: NDArray[Any]) -> str | None:
+        from nbtrack._store.blobs import put_array
+
         try:
-            return blobs.put_array(self._directory, array)
+            return put_array(self._directory, array)
         except OSError as error:
             self._note("summary", f"summary: an array cannot be stored: {error}")
             return None
