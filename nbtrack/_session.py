@@ -331,9 +331,7 @@ def _new_run(
             options, run, document=document, config=config, kind_of_run=kind_of_run
         )
     except BaseException:
-        import shutil
-
-        shutil.rmtree(run.path, ignore_errors=True)  # nothing was recorded in it
+        rundir.discard(run)  # nothing was recorded in it
         raise
 
 

@@ -3,9 +3,9 @@
 A line at a time costs five microseconds of Python, so reading a killed run of a million
 rows would take as many seconds. Nearly all lines of a run have one of a few shapes: the
 same keys in the same order, every value a number. Lines of one shape are cut at their
-quotes and commas by numpy and turned into numbers by Arrow (``fast_float``: correctly
-rounded, as Python's ``float``); what does not fit a shape goes through
-``lines.decode``. Both ways give the same rows, which a property test holds.
+commas by numpy and turned into numbers by Arrow (``fast_float``: correctly rounded, as
+Python's ``float``); what does not fit a shape goes through ``lines.decode``. Both ways
+give the same rows, which a property test holds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Positions = NDArray[np.int64]
 
-_NEWLINE, _QUOTE, _COMMA = b'\n",'
+_NEWLINE, _COMMA = b"\n,"
 _NUMBER: Final = re.compile(rb"-?[0-9][-+.0-9eE]*")
 _HEX: Final = re.compile(rb"[0-9a-f]{1,8}")
 #: Bytes behind a line that may be looked at while it is compared with another.
@@ -86,19 +86,16 @@ class _Shape(NamedTuple):
     keys
         As a mapping has them.
     tokens
-        As a line has them: quoted, with a colon.
+        As a line has them: quoted, with a colon, and with the comma before them.
     opens, ends
-        By key: which of a line's cuts is its opening quote, and which one ends its
+        By key: which of a line's cuts is the comma before it, and which one ends its
         value (of the last key, the cut is one byte behind that, after the brace).
-    cuts
-        How many quotes and commas a line has, its newline included.
     """
 
     keys: tuple[str, ...]
     tokens: tuple[bytes, ...]
     opens: tuple[int, ...]
     ends: tuple[int, ...]
-    cuts: int
 
 
 class _Text:
@@ -107,7 +104,7 @@ class _Text:
     Attributes
     ----------
     cuts
-        Where the quotes, commas and newlines are.
+        Where the commas and newlines are.
     last
         Of each line, which cut is its newline.
     words
@@ -118,9 +115,8 @@ class _Text:
         self.data = data
         self.buffer = pa.py_buffer(data)
         self.bytes = np.frombuffer(data, dtype=np.uint8)
-        is_cut = self.bytes == _QUOTE
-        is_cut |= self.bytes == _COMMA
         is_newline = self.bytes == _NEWLINE
+        is_cut = self.bytes == _COMMA
         is_cut |= is_newline
         self.cuts: Positions = np.flatnonzero(is_cut)
         self.last = self._last_cuts(int(np.count_nonzero(is_newline)))
@@ -144,8 +140,7 @@ class _Text:
 
     def are_sealed(self) -> Flags:
         """Say which lines have the checksum that their seal tells."""
-        told, digits = self._told()
-        if self.last.size and all_hold(self.data, self.ends, told, digits):
+        if len(self.words) and all_hold(self.data, self.ends, *self._told()):
             return np.ones(len(self.ends), dtype=bool)
         lines = range(len(self.ends))
         return np.fromiter((is_sealed(self.line(n)) for n in lines), dtype=bool)
@@ -156,14 +151,13 @@ class _Text:
         Of a line without a seal, it is some number: the checksum of the whole text,
         which goes over the seals as well, will not hold then.
         """
-        # Two quotes are the last cuts before the newline.
-        closing = self.cuts[np.maximum(self.last - 1, 0)]
-        opening = self.cuts[np.maximum(self.last - 2, 0)]
-        digits = np.clip(closing - opening - 1, 1, 8)
+        first = self.cuts[np.maximum(self.last - 1, 0)] + len(b',"')
+        digits = np.clip(self.ends - first - len(b'"]'), 1, 8)
         told = np.empty(len(digits), dtype=np.uint32)
-        told[:-1] = _hex(self.words[opening[:-1] + 1], digits[:-1])
+        places = np.minimum(first[:-1], len(self.words) - 1)  # of damaged lines
+        told[:-1] = _hex(self.words[places], digits[:-1])
         # Behind the last seal there may be no eight bytes.
-        last = self.data[opening[-1] + 1 : closing[-1]] if len(told) else b""
+        last = self.data[first[-1] : first[-1] + digits[-1]]
         told[-1:] = int(last, 16) if _HEX.fullmatch(last) else 0
         return told, digits
 
@@ -263,24 +257,26 @@ def _shape_of(line: bytes) -> _Shape | None:
     record = decode(line, "")
     if record is None or record.kind != "row" or not record.data:
         return None
-    places = [at for at, byte in enumerate(line) if byte in b'",']
+    places = [at for at, byte in enumerate(line) if byte == _COMMA]
     cuts = {place: number for number, place in enumerate(places)}
-    cuts[places[-3] - 1] = len(places) - 3  # the last value ends at a brace instead
-    tokens, opens, ends = [], [], []
-    at = line.index(b"{") + 1
+    cuts[places[-1] - 1] = len(places) - 1  # the last value ends at a brace instead
+    tokens: list[bytes] = []
+    opens, ends = [], []
+    comma = line.index(b",{")
     for key in record.data:
-        token = orjson.dumps(key) + b":"
-        number = _NUMBER.match(line, at + len(token))
-        if number is None or not line.startswith(token, at) or number.end() not in cuts:
+        token = (b"," if tokens else b",{") + orjson.dumps(key) + b":"
+        number = _NUMBER.match(line, comma + len(token))
+        if number is None or not line.startswith(token, comma):
+            return None
+        if number.end() not in cuts:
             return None
         tokens.append(token)
-        opens.append(cuts[at])
+        opens.append(cuts[comma])
         ends.append(cuts[number.end()])
-        at = number.end() + 1  # behind the comma or the brace
-    if at != places[-3]:
+        comma = number.end()
+    if comma != places[-1] - 1:
         return None  # there is an extended part
-    keys = tuple(record.data)
-    return _Shape(keys, tuple(tokens), tuple(opens), tuple(ends), len(places) + 1)
+    return _Shape(tuple(record.data), tuple(tokens), tuple(opens), tuple(ends))
 
 
 def _add_group(

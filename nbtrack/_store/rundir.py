@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import string
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -156,6 +157,14 @@ def claim(root: Path, project: str, run_id: str) -> RunDir:
         )
         raise StorageError(msg) from error
     return RunDir(path)
+
+
+def discard(run: RunDir) -> None:
+    """Remove the directory of a run that could not be begun, as far as that goes."""
+    with suppress(OSError):  # there is a better error under way
+        for path in sorted(run.path.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        run.path.rmdir()
 
 
 def list_projects(root: Path) -> list[Path]:
