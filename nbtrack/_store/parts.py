@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 Piece: TypeAlias = "Block | pa.Table"
 
 _WORKERS: Final = min(4, os.cpu_count() or 1)
+_BLOCK: Final = 2**18
 _MUCH: Final = 4 * 2**20  # bytes that are worth starting threads for
 
 
@@ -272,7 +273,10 @@ def _is_intact(part: Part) -> bool:
         known = (part.path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if part.checksum is None or known in _intact:
             return True
-        if crc32(file.readall()) != part.checksum:
+        checksum = 0
+        while block := file.read(_BLOCK):
+            checksum = crc32(block, checksum)
+        if checksum != part.checksum:
             return False
     _intact.add(known)
     return True
