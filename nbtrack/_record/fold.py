@@ -76,39 +76,50 @@ class Statistics:
     def feed(self, value: Any, step: int) -> None:
         """Take one value; a later one of the same step replaces it."""
         if step != self.open_step:
-            self.close()
+            if self.open_value is not None:
+                self.close()
             self.open_step = step
         self.open_value = value
 
     def close(self) -> None:
         """Fold the newest value in for good."""
-        if self.open_value is not None and self.open_step is not None:
-            self._fold(self.open_value, self.open_step)
+        value, step = self.open_value, self.open_step
         self.open_value = None
+        if value is None or step is None:
+            return
+        if self.first_step is None or step < self.first_step:
+            self.first, self.first_step = value, step
+        if self.last_step is None or step >= self.last_step:
+            self.last, self.last_step = value, step
+        if not isinstance(value, (int, float)):
+            return
+        if value != value:  # noqa: PLR0124  (NaN, faster than math.isnan)
+            self.nan += 1
+            return
+        low, high = self.min, self.max
+        # In the usual case it is neither: a metric of a million rows passes here.
+        if low is None or high is None or not low.value < value < high.value:
+            extreme = Extreme(value, step)
+            self._stretch(extreme, extreme)
+        self._average(value)
+
+    def _average(self, value: float) -> None:
+        try:
+            number = float(value)
+        except OverflowError:  # an integer beyond 1e308
+            number = math.inf if value > 0 else -math.inf
+        if number - number == 0:  # finite
+            self.count = count = self.count + 1
+            # Divided before it is added, so that 1e308 and -1e308 do not overflow.
+            self.mean += number / count - self.mean / count
+        else:
+            self._add(0.0, 0, number)
 
     def closed(self) -> Statistics:
         """Give a copy that has the newest value folded in."""
         whole = copy.copy(self)
         whole.close()
         return whole
-
-    def _fold(self, value: Any, step: int) -> None:
-        self._place(value, step, value, step)
-        if not isinstance(value, (int, float)):
-            return
-        if value != value:  # noqa: PLR0124  (NaN, faster than math.isnan)
-            self.nan += 1
-            return
-        extreme = Extreme(value, step)
-        self._stretch(extreme, extreme)
-        try:
-            number = float(value)
-        except OverflowError:  # an integer beyond 1e308
-            number = math.inf if value > 0 else -math.inf
-        if math.isinf(number):
-            self._add(0.0, 0, number)
-        else:
-            self._add(number, 1, 0.0)
 
     def _place(self, first: Any, first_step: int, last: Any, last_step: int) -> None:
         if self.first_step is None or first_step < self.first_step:
@@ -197,8 +208,13 @@ class Summary:
 
     def feed_row(self, step: int, row: dict[str, Any], writer: str = "") -> None:
         """Take one row of the history, or a part of one."""
+        logged = self._logged
         for key, value in row.items():
-            self.statistics(key, writer).feed(value, step)
+            try:
+                statistics = logged[key][writer]
+            except KeyError:
+                statistics = self.statistics(key, writer)
+            statistics.feed(value, step)
 
     def statistics(self, key: str, writer: str) -> Statistics:
         """Give what is known of a metric of one writer, to feed it."""
