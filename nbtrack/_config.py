@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nbtrack._record.row import coerce
 from nbtrack._record.secrets import REDACTED, is_secret_section, without_secrets
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Keeper:
+class Keeper(NamedTuple):
     """Who is asked and told when a config changes.
 
     Attributes
@@ -173,8 +171,7 @@ def normalise(
     return _Normaliser(allowed, note).normalise(value, name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Normaliser:
+class _Normaliser(NamedTuple):
     allowed: Collection[str]
     note: Callable[[str], None]
 

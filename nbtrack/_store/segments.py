@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class Segment(NamedTuple):
         return f"{self.stem}.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A Parquet file with a segment's rows of some sequence numbers."""
 
     path: Path
