@@ -25,7 +25,7 @@ def folded(history: History) -> Summary:
     """Fold all of a run that was read at once."""
     summary = Summary(Rules())
     others = sorted(history.others, key=attrgetter("writer", "seq"))
-    blocks = {block.writer: block for block in history.blocks()}
+    blocks = {block.writer: _final(block) for block in history.blocks()}
     for writer in sorted({*blocks, *(record.writer for record in others)}):
         records = [record for record in others if record.writer == writer]
         for batch in interleave(blocks.get(writer), records):
@@ -35,6 +35,21 @@ def folded(history: History) -> Summary:
             else:
                 feed_block(summary, batch)
     return summary
+
+
+def _final(block: Block) -> Block:
+    """Leave out values that a later line of their step replaced."""
+    columns = {}
+    for key, values in block.columns.items():
+        steps = block.steps[values.rows]
+        if (steps[1:] > steps[:-1]).all():
+            columns[key] = values
+            continue
+        _, from_end = np.unique(steps[::-1], return_index=True)
+        is_last = np.zeros(len(steps), dtype=bool)
+        is_last[len(steps) - 1 - from_end] = True
+        columns[key] = values.at(is_last, values.rows[is_last])
+    return Block(block.writer, block.seqs, block.steps, block.us, columns)
 
 
 def feed_block(summary: Summary, block: Block) -> None:

@@ -62,6 +62,29 @@ def living_writers(run: RunDir) -> set[str]:
     return {writer.name for writer in writers(run) if writer.is_alive}
 
 
+def perhaps_writing(run: RunDir) -> set[str]:
+    """Name the writers whose logs must be left alone.
+
+    Those that live, and those of other processes that left no last word and whose logs
+    are fresh: in another container of our host's name, a process is out of our sight.
+    """
+    return {
+        writer.name
+        for writer in writers(run)
+        if writer.is_alive
+        or (
+            writer.end is None
+            and not writer.is_editor
+            and writer.opening.get("pid") != os.getpid()
+            and any(
+                _is_fresh(run, segment)
+                for segment in list_logs(run)
+                if segment.writer == writer.name
+            )
+        )
+    }
+
+
 def others_alive(run: RunDir, own_writer: str) -> bool:
     """Say whether anybody but this writer is still recording into a run."""
     return bool(living_writers(run) - {own_writer})

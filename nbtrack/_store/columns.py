@@ -183,6 +183,8 @@ def is_part(schema: pa.Schema) -> bool:
     """Say whether a Parquet file has the columns of a part, of the right types."""
     if schema.names[: len(OWN)] != list(OWN):
         return False
+    if len(set(schema.names)) < len(schema.names):
+        return False
     if any(schema.field(name).type != pa.int64() for name in OWN):
         return False
     roles = set()
@@ -194,6 +196,8 @@ def is_part(schema: pa.Schema) -> bool:
         kind = {b"number": pa.float64(), b"text": pa.string()}.get(role)
         is_known = tags.get(_KIND, b"").decode("utf-8", "replace") in _CODES
         if field.type != kind or not is_known or not _is_text(tags[_KEY]):
+            return False
+        if (tags[_KEY], role) in roles:
             return False
         roles.add((tags[_KEY], role))
     return all((key, b"number") in roles for key, _ in roles)

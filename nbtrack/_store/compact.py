@@ -18,7 +18,8 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nbtrack._store.alive import living_writers
+from nbtrack._store.alive import perhaps_writing
+from nbtrack._store.block import join
 from nbtrack._store.bulk import decode_lines
 from nbtrack._store.columns import OWN, metrics, to_arrow
 from nbtrack._store.documents import replace_file, sync_directory
@@ -56,7 +57,7 @@ def compact(run: RunDir, *, own: str | None = None) -> None:
         A part could not be written or does not read back; its log is untouched then.
     """
     _sweep(run)
-    written = living_writers(run) - {own}
+    written = perhaps_writing(run) - {own}
     for segment in list_logs(run):
         if segment.writer not in written:
             compact_log(run, segment)
@@ -78,8 +79,8 @@ def compact_log(run: RunDir, segment: Segment) -> LogFile | None:
     Returns
     -------
     LogFile or None
-        The file that was replaced, read to its end, or None if it stays: what a
-        ``write`` that was on its way still brings into it would be lost.
+        The file that was replaced, read as far as its rows were moved, or None if it
+        stays: what a ``write`` that was on its way still brings into it would be lost.
 
     Raises
     ------
@@ -101,31 +102,30 @@ def compact_log(run: RunDir, segment: Segment) -> LogFile | None:
             rest += decoded.rest
             has_rows = has_rows or len(decoded.rows) > 0
             blocks.append(without(decoded.rows, parts))
-            if sum(map(len, blocks)) >= _PART_ROWS:
-                _move(run, segment, blocks)
-                blocks = []
-        _move(run, segment, blocks)
+        if has_rows:
+            _move_all(run, segment, join(blocks))
     except HistorySizeError:
         return None  # a log says sparse rows better than a table
-    tail = file.tail()
-    if not has_rows or file.unread != len(tail):  # somebody has appended since
+    if not has_rows:
         return None
-    rest += [tail] if tail else []
+    # Whole lines that came meanwhile are for the caller to save; see above.
+    torn = file.tail().rpartition(b"\n")[2]
+    rest += [torn] if torn else []
     replace_file(path, b"".join(line + b"\n" for line in rest))
-    file.offset += len(tail)
     return file
 
 
-def _move(run: RunDir, segment: Segment, blocks: list[Block]) -> None:
-    blocks = [block for block in blocks if len(block)]
-    if not blocks:
-        return
-    first = min(int(block.seqs[0]) for block in blocks)
-    last = max(int(block.seqs[-1]) for block in blocks)
-    keys = {key for block in blocks for key in block.columns}
-    if len(keys) > _MOST_KEYS:
-        raise HistorySizeError(sum(map(len, blocks)), len(keys))
-    table = to_arrow(blocks)
+def _move_all(run: RunDir, segment: Segment, rows: Block) -> None:
+    """Move rows in order, so that no part's range of numbers has rows of another."""
+    for first in range(0, len(rows), _PART_ROWS):
+        _move(run, segment, rows.part(first, first + _PART_ROWS))
+
+
+def _move(run: RunDir, segment: Segment, rows: Block) -> None:
+    first, last = int(rows.seqs[0]), int(rows.seqs[-1])
+    if len(rows.columns) > _MOST_KEYS:
+        raise HistorySizeError(len(rows), len(rows.columns))
+    table = to_arrow([rows])
     run.history.mkdir(exist_ok=True)
     stem = run.history / f"{segment.stem}-{first}-{last}"
     _write_part(stem, table, run.run_id, segment.writer)

@@ -109,7 +109,7 @@ class LogCursor:
 
     def _with_parts(self, parts: list[Part]) -> Iterator[Batch]:
         """Give a segment that was compacted, wholly or in part."""
-        from nbtrack._store.block import interleave, join
+        from nbtrack._store.block import BlockBuilder, interleave, join
         from nbtrack._store.parts import read_part
 
         blocks: list[Block] = []
@@ -129,11 +129,13 @@ class LogCursor:
                     records += batch
                 else:
                     blocks.append(batch)
-        rows = [r for r in records if r.kind == "row"]
-        if rows:
-            yield rows
+        loose = BlockBuilder(self.segment.writer)
+        for record in records:
+            if record.kind == "row":
+                loose.add_record(record)
+        blocks.append(loose.build())
         others = [r for r in records if r.kind != "row"]
-        yield from interleave(join(blocks) if blocks else None, others)
+        yield from interleave(join(blocks), others)
 
     def _read(self, file: LogFile, *, in_bulk: bool) -> Iterator[Batch]:
         in_bulk = in_bulk and file.unread >= BULK

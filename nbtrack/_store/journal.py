@@ -294,9 +294,10 @@ class Journal:
             full = self.segment
             following = Segment(self.writer, full.number + 1)
             path = self._directory / following.log_name
-            old = os.dup(self._fd)
             fd = os.open(path, _APPEND, 0o644)
+            old = -1
             try:
+                old = os.dup(self._fd)
                 opening = self._told_opening()
                 line = encode(next(self._seq), self.elapsed_us(), "open", opening)
                 if (written := _write(fd, line)) != len(line):
@@ -304,7 +305,8 @@ class Journal:
                 os.dup2(fd, self._fd, inheritable=False)
             except OSError:
                 path.unlink(missing_ok=True)
-                os.close(old)
+                if old >= 0:
+                    os.close(old)
                 raise
             finally:
                 os.close(fd)
@@ -431,7 +433,7 @@ def _park(fd: int) -> None:
     write into a file that somebody opened in between.
     """
     try:
-        null = os.open(os.devnull, os.O_WRONLY)
+        null = os.open(os.devnull, os.O_RDONLY)  # a late write must fail
     except OSError:  # there is no descriptor left, and none would be safer
         os.close(fd)
         return

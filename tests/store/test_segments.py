@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbtrack._faults import Faults
+from nbtrack._fold_blocks import folded
 from nbtrack._following import Following
 from nbtrack._store import compact, parts, rundir
 from nbtrack._store.alive import living_writers, state_of, writers
 from nbtrack._store.follow import Tail
-from nbtrack._store.journal import Journal
+from nbtrack._store.journal import Journal, JournalClosedError
 from nbtrack._store.lines import encode
+from nbtrack._store.process import hostname
 from nbtrack._store.segments import Segment, list_logs, segment_of
 from nbtrack._ticker import Compaction
 from nbtrack.errors import HistorySizeError
@@ -392,9 +394,87 @@ def test_a_long_log_becomes_several_parts_whose_numbers_may_interleave(
     for at in range(10, 2_990, 7):  # as threads leave them
         lines[at], lines[at + 3] = lines[at + 3], lines[at]
     (run.log / "w.jsonl").write_bytes(b"".join(lines))
+    os.utime(run.log / "w.jsonl", (0, 0))  # its writer has been silent for long
     compact.compact(run)
     assert len(list(run.history.iterdir())) > 2
     wanted = [(i, {"n": i}) for i in range(3_000)]
     assert read(run) == wanted
     found = [(r.step, r.data) for r in taken(Tail(run))]
     assert sorted(found, key=lambda row: row[0]) == wanted
+
+
+def test_a_step_that_comes_back_is_folded_once(run):
+    first = open_journal(run)
+    first.append("metric", {"rule": {"name": "a", "summary": ["mean", "max"]}})
+    for step, value in ((1, 9.0), (2, 5.0), (1, 3.0)):
+        first.append(step, {"a": value})
+    first.close()
+    later = open_journal(run)
+    later.append(2, {"a": 1.0})
+    later.close()
+    wanted = {"a": {"mean": 2.0, "max": 3.0}}
+    assert folded(parts.read_history(run)).as_dict() == wanted
+    compact.compact(run)
+    assert folded(parts.read_history(run)).as_dict() == wanted
+
+
+def test_a_row_that_comes_while_its_log_is_compacted_is_saved(run, monkeypatch):
+    journal = open_journal(run)
+    journal.append_plain_row(0, {"a": 0})
+    number = next(journal._seq)  # of a row that is held up
+    journal.append_plain_row(2, {"a": 2})
+    held_up = os.dup(journal._fd)
+    compaction = Compaction(run, journal, Faults())
+    compaction.add(journal.rotate())
+    real = compact._write_part
+
+    def late(*args):
+        os.write(held_up, encode(number, 5, 1, {"a": 1}))
+        return real(*args)
+
+    monkeypatch.setattr(compact, "_write_part", late)
+    while not compaction._replaced:
+        compaction.tick()
+    compaction.tick()
+    os.close(held_up)
+    assert [step for step, _ in read(run)] == [0, 1, 2]
+    journal.close()
+
+
+def test_a_rotation_that_cannot_open_a_file_leaks_no_descriptor(run, monkeypatch):
+    journal = open_journal(run)
+    before = open_files()
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    for _ in range(20):
+        with pytest.raises(PermissionError):
+            journal.rotate()
+    monkeypatch.undo()
+    assert open_files() == before
+    journal.close()
+
+
+def test_a_write_that_comes_after_the_journal_was_closed_says_so(run):
+    journal = open_journal(run)
+    fd = journal._fd
+    journal.close()
+    journal._fd = fd  # as a thread has it that was about to write
+    with pytest.raises(JournalClosedError):
+        journal.append_plain_row(0, {"a": 0})
+
+
+def test_a_fresh_log_of_a_process_out_of_sight_is_left_alone(run):
+    opening = {"format": 2, "run": "r", "host": hostname(), "pid": 2**22 + 1}
+    lines = [encode(0, 0, "open", {**opening, "token": "x", "t0": 0.0})]
+    lines += [encode(i, i, i, {"a": i}) for i in range(1, 5)]
+    log = run.log / "w.jsonl"
+    log.write_bytes(b"".join(lines))
+    compact.compact(run)
+    assert log.read_bytes() == b"".join(lines)
+    os.utime(log, (0, 0))
+    compact.compact(run)
+    assert len(log.read_bytes().splitlines()) == 1
+    assert [step for step, _ in read(run)] == [1, 2, 3, 4]
