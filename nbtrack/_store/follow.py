@@ -18,6 +18,7 @@ counted, and everything around them is read.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from nbtrack._store.lines import decode
@@ -48,8 +49,6 @@ class LogCursor:
     def __init__(self, run: RunDir, segment: Segment) -> None:
         self.segment = segment
         self.path = run.log / segment.log_name
-        self.damaged_parts: list[str] = []
-        self.problem: OSError | None = None  # why the log could not be opened
         self._run = run
         self._file: LogFile | None = None
         self._parts: list[Part] = []
@@ -93,13 +92,9 @@ class LogCursor:
     def _begin(self) -> Iterator[Batch]:
         """Open the log, and give first what lies in parts and was not given yet."""
         self.close()  # what is left in the other file was given already
-        try:
+        # Perhaps only its parts are there; if it is worse, ``read_history`` says so.
+        with suppress(OSError):
             self._file = LogFile(self.path)
-            self.problem = None
-        except FileNotFoundError:
-            pass  # only its parts are there
-        except OSError as error:
-            self.problem = error
         known = {part.path for part in self._parts}
         parts = [p for p in list_parts(self._run, self.segment) if p.path not in known]
         unread = [part for part in parts if part.last_seq > self._newest]
@@ -115,9 +110,7 @@ class LogCursor:
         blocks: list[Block] = []
         for part in parts:
             block = read_part(part)
-            if block is None:
-                self.damaged_parts.append(part.path.name)
-            else:
+            if block is not None:  # else it is damage, of which read_history tells
                 # Two parts of one log may have numbers that interleave.
                 new = block.where(block.seqs > self._before)
                 blocks.append(self._remembered(new))
@@ -241,11 +234,6 @@ class Tail:
         """Let go of all files."""
         for cursor in self._cursors.values():
             cursor.close()
-
-    @property
-    def cursors(self) -> list[LogCursor]:
-        """One per segment, in order of the writers' names, that is of time."""
-        return [self._cursors[segment] for segment in sorted(self._cursors)]
 
     @property
     def damaged_lines(self) -> int:

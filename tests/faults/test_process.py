@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from children import HEAD, told_by
 from disks import fill, needs_root, small_disk
+from forking import fork
 from jupyter_client.manager import KernelManager
 
 import nbtrack
@@ -27,18 +28,6 @@ def open_run(root=None, run_id="r", **options):
 
 def history(root=None, run_id="r"):
     return nbtrack.Api(root).run(f"p/{run_id}").history()
-
-
-def fork(child):
-    """Run a function in a forked child, and give how it ended."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            child()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 # -- 18 to 21: forks -----------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forking import fork
 
 import nbtrack
 from nbtrack import errors
@@ -19,18 +20,6 @@ from nbtrack import errors
 
 def stored(run):
     return nbtrack.Api().run(f"{run.project}/{run.id}")
-
-
-def fork(child):
-    """Run a function in a forked child and give its exit code."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            child()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 # -- forks ---------------------------------------------------------------------------
