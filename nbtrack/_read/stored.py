@@ -13,8 +13,10 @@ from nbtrack._about import as_tags, check_name
 from nbtrack._capture.cells import Cell, read_cells
 from nbtrack._config import flatten
 from nbtrack._names import shown
+from nbtrack._read.tidying import tidy_later
 from nbtrack._record.metrics import Rules
 from nbtrack._store.alive import state_of
+from nbtrack._store.rundir import FORMAT
 from nbtrack.errors import SettingError, StorageError
 
 if TYPE_CHECKING:
@@ -322,6 +324,8 @@ class StoredRun:
             msg = f"history(samples={samples}): give a number of rows, 1 or more."
             raise ValueError(msg)
         history = self._read(keys=None) if stream == "default" else self._system(stream)
+        if self.state != "running" and self._document.get("format") == FORMAT:
+            tidy_later(self._directory)
         rules = _rules(history)
         frame = history_frame(history, rules, keys)
         if keys is not None and x_axis not in (*keys, *_OWN_COLUMNS):
