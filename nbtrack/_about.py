@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 _MOST_NAMED: Final = 128  # characters
 
 
-class About:
-    """Properties over ``run.json``; whoever inherits says how an edit is saved."""
+class Described:
+    """What a run being recorded and a stored one have in common, over ``run.json``.
+
+    Whoever inherits says what becomes of an edit.
+    """
 
     _directory: RunDir
     _document: dict[str, Any]
 
     def _edit(self, field: str, value: object) -> None:
-        """Set a member of run.json and save it."""
+        """Set a member of run.json."""
         raise NotImplementedError
 
     @property
@@ -38,15 +41,6 @@ class About:
         self._edit("name", check_name(value))
 
     @property
-    def tags(self) -> tuple[str, ...]:
-        """Short marks to find runs by."""
-        return tuple(self._document["tags"])
-
-    @tags.setter
-    def tags(self, value: str | Iterable[str] | None) -> None:
-        self._edit("tags", as_tags(value))
-
-    @property
     def notes(self) -> str:
         """A text about the run, as long as it needs to be."""
         return str(self._document["notes"] or "")
@@ -58,7 +52,7 @@ class About:
     @property
     def group(self) -> str | None:
         """The group of runs that this one belongs to."""
-        group: str | None = self._document["group"]
+        group: str | None = self._document.get("group")
         return group
 
     @group.setter
@@ -68,7 +62,7 @@ class About:
     @property
     def job_type(self) -> str | None:
         """What kind of job this is, such as "train"."""
-        job_type: str | None = self._document["job_type"]
+        job_type: str | None = self._document.get("job_type")
         return job_type
 
     @property
@@ -76,19 +70,10 @@ class About:
         """The project, as it was named."""
         return str(self._document["project"])
 
-    def project_name(self) -> str:
-        """Give the project, by W&B's older name."""
-        return self.project
-
     @property
     def entity(self) -> str:
         """The user who started the run."""
-        return str(self._document["user"])
-
-    @property
-    def path(self) -> str:
-        """``entity/project/id``."""
-        return f"{self.entity}/{self.project}/{self.id}"
+        return str(self._document.get("user"))
 
     @property
     def dir(self) -> str:
@@ -101,6 +86,33 @@ class About:
         return self._directory.path.resolve().as_uri()
 
     @property
+    def total_steps(self) -> int | None:
+        """How many steps there will be, if ``init`` was told."""
+        return self._document.get("total_steps")
+
+
+class About(Described):
+    """The properties of a run that is being recorded."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Short marks to find runs by."""
+        return tuple(self._document["tags"])
+
+    @tags.setter
+    def tags(self, value: str | Iterable[str] | None) -> None:
+        self._edit("tags", as_tags(value))
+
+    @property
+    def path(self) -> str:
+        """``entity/project/id``."""
+        return f"{self.entity}/{self.project}/{self.id}"
+
+    def project_name(self) -> str:
+        """Give the project, by W&B's older name."""
+        return self.project
+
+    @property
     def state(self) -> str:
         """running, finished, failed or killed."""
         return str(self._document["state"])
@@ -109,11 +121,6 @@ class About:
     def start_time(self) -> float:
         """Unix time at which the run began."""
         return float(self._document["created"])
-
-    @property
-    def total_steps(self) -> int | None:
-        """How many steps there will be, if ``init`` was told."""
-        return self._document.get("total_steps")
 
     @property
     def resumed(self) -> bool:

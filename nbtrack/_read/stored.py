@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
-from nbtrack._about import as_tags, check_name
+from nbtrack._about import Described, as_tags
 from nbtrack._capture.cells import Cell, read_cells
 from nbtrack._config import flatten
 from nbtrack._names import shown
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nbtrack._view.spec import Card
 
 
-class StoredRun:
+class StoredRun(Described):
     """A run as ``nbtrack.Api`` gives it.
 
     What is small is read when the run is made; the history when it is asked for, each
@@ -55,60 +55,14 @@ class StoredRun:
 
     # -- what describes the run --------------------------------------------------
 
-    @property
-    def id(self) -> str:
-        """Its id; also the directory's name."""
-        return self._directory.run_id
-
-    @property
-    def name(self) -> str:
-        """What people call it. ``update`` saves another one, as of all that follow."""
-        return str(self._document["name"])
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._document["name"] = check_name(value)
-
-    @property
-    def project(self) -> str:
-        """Its project, as it was named."""
-        return str(self._document["project"])
+    def _edit(self, field: str, value: object) -> None:
+        """Set a member of run.json, for ``update`` to save."""
+        self._document[field] = value
 
     @property
     def user(self) -> str:
         """Who ran it."""
-        return str(self._document.get("user"))
-
-    @property
-    def entity(self) -> str:
-        """Who ran it, by W&B's name."""
-        return self.user
-
-    @property
-    def notes(self) -> str:
-        """Its notes."""
-        value: str = self._document["notes"] or ""
-        return value
-
-    @notes.setter
-    def notes(self, value: str | None) -> None:
-        self._document["notes"] = value
-
-    @property
-    def group(self) -> str | None:
-        """The group of runs that it belongs to."""
-        value: str | None = self._document.get("group")
-        return value
-
-    @group.setter
-    def group(self, value: str | None) -> None:
-        self._document["group"] = value
-
-    @property
-    def job_type(self) -> str | None:
-        """What kind of job it was, such as "train"."""
-        value: str | None = self._document.get("job_type")
-        return value
+        return self.entity
 
     @property
     def state(self) -> str:
@@ -133,22 +87,12 @@ class StoredRun:
 
     @tags.setter
     def tags(self, value: str | Iterable[str] | None) -> None:
-        self._document["tags"] = as_tags(value)
+        self._edit("tags", as_tags(value))
 
     @property
     def path(self) -> list[str]:
         """Entity, project, id."""
         return [self.entity, self.project, self.id]
-
-    @property
-    def dir(self) -> str:
-        """Its directory."""
-        return str(self._directory.path)
-
-    @property
-    def url(self) -> str:
-        """Its directory as a link."""
-        return self._directory.path.resolve().as_uri()
 
     @property
     def created_at(self) -> str:
