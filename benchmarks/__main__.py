@@ -23,6 +23,7 @@ NAMES = (
     "importing",
     "kill",
     "wire",
+    "in_browser",
     "saved_notebook",
     "finish",
     "history",
