@@ -18,6 +18,15 @@ from nbtrack._version import __version__
 if TYPE_CHECKING:
     from nbtrack._alerts import AlertLevel
     from nbtrack._config import Config
+    from nbtrack._media import plots as plot
+    from nbtrack._media.audio import Audio
+    from nbtrack._media.histogram import Histogram
+    from nbtrack._media.image import Image
+    from nbtrack._media.molecule import Molecule
+    from nbtrack._media.object3d import Object3D
+    from nbtrack._media.pages import Bokeh, Html, Plotly
+    from nbtrack._media.table import Table
+    from nbtrack._media.video import Video
     from nbtrack._read.api import Api
     from nbtrack._read.here import compare, runs
     from nbtrack._run import Run
@@ -33,7 +42,7 @@ if TYPE_CHECKING:
         use_artifact,
     )
     from nbtrack._summary import SummaryView
-    from nbtrack._watch import watch
+    from nbtrack._watch import unwatch, watch
     from nbtrack.settings import Settings
 
     run: Run | None
@@ -44,8 +53,18 @@ if TYPE_CHECKING:
 _HOMES = {
     "AlertLevel": "nbtrack._alerts",
     "Api": "nbtrack._read.api",
+    "Audio": "nbtrack._media.audio",
+    "Bokeh": "nbtrack._media.pages",
+    "Histogram": "nbtrack._media.histogram",
+    "Html": "nbtrack._media.pages",
+    "Image": "nbtrack._media.image",
+    "Molecule": "nbtrack._media.molecule",
+    "Object3D": "nbtrack._media.object3d",
+    "Plotly": "nbtrack._media.pages",
     "Run": "nbtrack._run",
     "Settings": "nbtrack.settings",
+    "Table": "nbtrack._media.table",
+    "Video": "nbtrack._media.video",
     "alert": "nbtrack._session",
     "compare": "nbtrack._read.here",
     "define_metric": "nbtrack._session",
@@ -55,24 +74,33 @@ _HOMES = {
     "log": "nbtrack._session",
     "log_artifact": "nbtrack._session",
     "login": "nbtrack._session",
+    "plot": "nbtrack._media.plots",
     "runs": "nbtrack._read.here",
     "save": "nbtrack._session",
+    "unwatch": "nbtrack._watch",
     "use_artifact": "nbtrack._session",
     "watch": "nbtrack._watch",
 }
 
-_OF_WANDB = frozenset(
-    {
-        *("Artifact", "Audio", "Histogram", "Html", "Image", "Molecule", "Object3D"),
-        *("Plotly", "Table", "Video", "agent", "plot", "sweep", "unwatch"),
-    }
-)
+_MODULES = ("errors", "plot")
+
+_OF_WANDB = frozenset(("Artifact", "agent", "sweep"))
 
 __all__ = [
     "AlertLevel",
     "Api",
+    "Audio",
+    "Bokeh",
+    "Histogram",
+    "Html",
+    "Image",
+    "Molecule",
+    "Object3D",
+    "Plotly",
     "Run",
     "Settings",
+    "Table",
+    "Video",
     "__version__",
     "alert",
     "compare",
@@ -83,8 +111,10 @@ __all__ = [
     "log",
     "log_artifact",
     "login",
+    "plot",
     "runs",
     "save",
+    "unwatch",
     "use_artifact",
     "watch",
 ]
@@ -93,7 +123,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         module = import_module(_HOMES[name])
-        value = module if name == "errors" else getattr(module, name)
+        value = module if name in _MODULES else getattr(module, name)
         globals()[name] = value
         return value
     if name in ("run", "config", "summary"):  # these change, so they are not kept

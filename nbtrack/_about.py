@@ -94,6 +94,8 @@ class Described:
 class About(Described):
     """The properties of a run that is being recorded."""
 
+    _is_asked_to_stop = False
+
     @property
     def tags(self) -> tuple[str, ...]:
         """Short marks to find runs by."""
@@ -136,6 +138,25 @@ class About(Described):
     def disabled(self) -> bool:
         """Whether nothing is recorded: ``mode="disabled"``."""
         return False
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the training was asked to stop: on the board, or by ``ask_to_stop``.
+
+        Nothing is stopped by itself. Reading it costs nothing, so look every step.
+
+        Examples
+        --------
+        >>> for batch in loader:  # doctest: +SKIP
+        ...     run.log({"loss": train(batch)})
+        ...     if run.should_stop:
+        ...         break
+        """
+        return self._is_asked_to_stop
+
+    def ask_to_stop(self) -> None:
+        """Let ``should_stop`` be true from now on, in this process."""
+        self._is_asked_to_stop = True
 
 
 def check_name(name: object) -> str:

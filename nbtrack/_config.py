@@ -230,6 +230,8 @@ def plain_json(value: object, depth: int = 0) -> Any:
     """Give a summary value in JSON types; nothing in a summary is a secret."""
     if isinstance(value, Mapping) and depth < MAX_DEPTH:
         return {str(k): plain_json(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list) and depth < MAX_DEPTH:  # of pictures, say
+        return [plain_json(v, depth + 1) for v in value]
     return coerce(value)[0]
 
 

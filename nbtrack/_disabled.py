@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbtrack._faults import Faults
-from nbtrack._record.arrays import outline
 from nbtrack._run import Run
 from nbtrack._saved import SavedFiles
 from nbtrack._store.lines import Record
@@ -86,8 +85,10 @@ class DisabledRun(Run):
         """True: nothing is recorded."""
         return True
 
-    def _keep_array(self, array: NDArray[Any]) -> dict[str, Any]:
-        return outline(array)
+    def _keep(self, value: Any) -> tuple[Any, str] | None:
+        from nbtrack._media.keep import outlined
+
+        return outlined(value)
 
     def _put_array(self, array: NDArray[Any]) -> str | None:
         """Store nothing."""

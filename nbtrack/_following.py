@@ -13,6 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from nbtrack._fold_rows import feed_records
 from nbtrack._fork import tell_when_forked
 from nbtrack._record.fold import Summary
 from nbtrack._record.metrics import Rules
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from nbtrack._faults import Faults
+    from nbtrack._store.block import Block
     from nbtrack._store.follow import Batch
     from nbtrack._store.lines import Record
     from nbtrack._store.rundir import RunDir
 
 
 _BATCH: Final = 2_000  # records; a few milliseconds
+_VALUES: Final = 300_000  # of a block; likewise
 
 
 class Follower(Protocol):
@@ -35,6 +38,9 @@ class Follower(Protocol):
 
     def feed(self, records: Sequence[Record]) -> None:
         """Take the records that came since the last call."""
+
+    def feed_block(self, block: Block) -> None:
+        """Take rows that came since the last call, where they are very many."""
 
     def restart(self) -> None:
         """Forget what was fed: it comes again, under rules that have changed."""
@@ -129,8 +135,9 @@ class Following:
             elif not self._followers:
                 yield batch
             else:
-                for first in range(0, len(batch), _BATCH):
-                    yield batch.part(first, first + _BATCH)
+                size = max(_BATCH, _VALUES // (len(batch.columns) + 1))
+                for first in range(0, len(batch), size):
+                    yield batch.part(first, first + size)
 
     def _take(self, batch: Batch) -> bool:
         """Fold a batch and pass it on; False when all is to be read once more."""
@@ -145,9 +152,8 @@ class Following:
         for record in batch:
             if record.kind == "row" and record.step is not None:
                 self._reach(record.step)
-            if record.kind != "metric":
-                self.summary.feed(record)
-        self._feed(batch)
+        feed_records(self.summary, batch)
+        self._tell(lambda follower: follower.feed(batch))
         return True
 
     def _restart(self) -> None:
@@ -157,14 +163,13 @@ class Following:
             follower.restart()
         self._begin()
 
-    def _take_rows(self, block: Any) -> None:
+    def _take_rows(self, block: Block) -> None:
         from nbtrack._fold_blocks import feed_block
 
         if len(block):
             self._reach(int(block.steps.max()))
             feed_block(self.summary, block)
-            if self._followers:
-                self._feed(list(block.records()))
+            self._tell(lambda follower: follower.feed_block(block))
 
     def _reach(self, step: int) -> None:
         if self.last_step is None or step > self.last_step:
@@ -199,6 +204,11 @@ class Following:
             if self._has_read:
                 self._restart()
 
+    def refeed(self) -> None:
+        """Give everybody everything again at the next catch-up."""
+        with self._lock:
+            self._restart()
+
     def close(self) -> None:
         """Let go of all files; the next catch-up opens them again."""
         with self._lock:
@@ -220,10 +230,10 @@ class Following:
         self._is_amiss = False
         self._begin()
 
-    def _feed(self, records: Sequence[Record]) -> None:
+    def _tell(self, feed: Callable[[Follower], None]) -> None:
         for follower in list(self._followers):
             try:
-                follower.feed(records)
+                feed(follower)
             except Exception as error:  # noqa: BLE001  (a broken view must not spread)
                 self._followers.remove(follower)
                 self._faults.add(

@@ -6,10 +6,12 @@ far and all that follow while it is open, and a board under the cell that logs.
 
 from __future__ import annotations
 
-import os
 import sys
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nbtrack._capture.background import background
 from nbtrack._capture.cells import (
     Cell,
     CellRecorder,
@@ -19,16 +21,18 @@ from nbtrack._capture.cells import (
 )
 from nbtrack._config import flatten
 from nbtrack._names import shown
+from nbtrack._places import find_place, pumped
 from nbtrack._record.steps import expected_steps
 from nbtrack._store.documents import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbtrack._draw.spec import Card
     from nbtrack._faults import Faults
     from nbtrack._run import Run
     from nbtrack._store.rundir import RunDir
-    from nbtrack._view.spec import Card
+    from nbtrack._view.board import Board, Sources
     from nbtrack.settings import Settings
 
 _MAX_CONFIG: Final = 40  # entries of the config on a run's card
@@ -77,35 +81,75 @@ def attach(run: Run, directory: RunDir, options: Settings) -> str:
     str
         How the run is shown: "live", "static", "text" or "off".
     """
+    run.at_export(lambda: _board_on_disk(run, directory))
     found = shell()
-    kind = options.view if options.view != "auto" else place(found)
-    if found is None:
-        return "off" if kind == "off" else "text"
-    recorder = load(found)
-    if options.save_code:
+    here = find_place(found)
+    kind = options.view if options.view != "auto" else here.view
+    if here.view == "text" and kind != "off":
+        kind = "text"  # there is nothing that could show more
+    recorder = None if found is None else load(found)
+    if recorder is not None and options.captures("console"):
+        _number_cells(run, recorder)
+    if recorder is not None and options.save_code and options.captures("code"):
         _record_cells(run, directory, recorder)
-    if kind in ("live", "static"):
+    if kind == "text" and not options.quiet:
+        _tell(run, directory, found)
+    if recorder is not None and kind in ("live", "static"):
         _show(run, recorder, kind)
     return kind
 
 
-def place(found: Any) -> str:
-    """Say what the place we run in can show.
+def _board_on_disk(run: Run, directory: RunDir) -> Board:
+    """Give a board of all rows: that on the screen may be off, or not there yet."""
+    from nbtrack._read.stored import StoredRun
 
-    A front end that a person looks at names the cell it executes; nbclient and
-    papermill do not, and there a widget would be left behind in the file.
-    """
-    if found is None or not hasattr(found, "kernel"):
-        return "text"
-    if any(
-        name in os.environ for name in ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")
-    ):
-        return "live"
-    if "__vsc_ipynb_file__" in found.user_ns:
-        return "live"
-    parent = found.get_parent() if hasattr(found, "get_parent") else {}
-    metadata = (parent or {}).get("metadata") or {}
-    return "live" if "cellId" in metadata else "static"
+    run.following.catch_up()  # for the step on the card
+    return StoredRun(directory).board(lambda: card(run))
+
+
+def place(found: Any) -> str:
+    """Say what the place we run in can show: "live", "static" or "text"."""
+    return find_place(found).view
+
+
+def _tell(run: Run, directory: RunDir, found: Any) -> None:
+    """Say that a run begins, and keep a line about it in a terminal."""
+    from nbtrack._view.terminal import ProgressLine, screen_here
+
+    where = sys.stderr if found is None else sys.stdout
+    print(f"nbtrack: {run.name} started, in {shown(run.dir)}", file=where)
+    screen = screen_here(is_prompting=found is None and hasattr(sys, "ps1"))
+    if screen is None:
+        return
+    line = ProgressLine(
+        screen,
+        name=lambda: run.name,
+        logs=directory.log,
+        total=lambda: run.total_steps,
+        epochs=lambda: _epochs(run),
+        on_fault=reporter(run.faults),
+    )
+    if found is not None:  # IPython's prompt is none of ours
+        heard = (
+            ("pre_run_cell", lambda _: line.resume()),
+            ("post_run_cell", lambda _: line.pause()),
+        )
+        for event, hear in heard:
+            found.events.register(event, hear)
+            run.at_finish(
+                "leave IPython's cells", partial(found.events.unregister, event, hear)
+            )
+    line.start()
+    run.at_finish("clear the progress line", line.close)
+
+
+def _number_cells(run: Run, recorder: CellRecorder) -> None:
+    """Have the console know which cell prints."""
+    hear = background.hear_cell
+    for cell in recorder.cells[-1:]:
+        hear(cell)
+    recorder.listeners.append(hear)
+    run.at_finish("leave the console's cells", lambda: recorder.listeners.remove(hear))
 
 
 # -- code ----------------------------------------------------------------------------
@@ -157,11 +201,18 @@ def _record_cells(run: Run, directory: RunDir, recorder: CellRecorder) -> None:
 
 
 def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
+    from nbtrack._store.rundir import RunDir
+    from nbtrack._view.asks import Desk, Reach
     from nbtrack._view.board import Board
     from nbtrack._view.static_bundle import board_bundle
 
-    following = run.following
-    board = Board(lambda: card(run), following.rules, following.summary)
+    following, directory = run.following, RunDir(Path(run.dir))
+    board = Board(
+        lambda: card(run),
+        following.rules,
+        following.summary,
+        sources=sources(directory, live=kind == "live"),
+    )
     following.follow(board)
 
     def bundle() -> dict[str, str]:
@@ -170,15 +221,27 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
 
     if kind == "static":
         run.at_display(lambda: publish(bundle()))
-        run.at_finish("show the board", lambda: publish(bundle()))
+        _leave_pictures(run, recorder, board)
         return
     from nbtrack._view.live import LiveView
 
+    def pull() -> None:
+        following.catch_up(_PULL_S)
+        board.poll()
+
+    reach = Reach(
+        directory=directory,
+        refeed=following.refeed,
+        edit=lambda field, value: setattr(run, field, value),
+        stop=run.ask_to_stop,
+        pages=pages,
+    )
     view = LiveView(
         board,
-        pull=lambda: following.catch_up(_PULL_S),
+        pull=pull,
         on_fault=reporter(run.faults),
         picture=board_bundle,
+        desk=Desk(board, reach),
     )
 
     def hear(cell: Cell) -> None:
@@ -192,11 +255,67 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         recorder.listeners.remove(hear)
         following.catch_up()
         view.close()
+        board.close()
 
     run.at_display(lambda: view.show() if run.is_open else publish(bundle()))
     recorder.listeners.append(hear)
     view.show()
+    if view.is_pumped:
+        vars(run)["log"] = pumped(run.log, view.pump)  # found before the class's
     run.at_finish("freeze the board", close)
+
+
+def _leave_pictures(run: Run, recorder: CellRecorder, board: Board) -> None:
+    """Leave pictures of a run under the cells that log; nothing moves."""
+    from nbtrack._view.pictures import Pictures
+    from nbtrack._view.static_bundle import board_bundle
+
+    pictures = Pictures(
+        board,
+        catch_up=run.following.catch_up,
+        picture=board_bundle,
+        on_fault=reporter(run.faults),
+    )
+
+    def hear(cell: Cell) -> None:
+        if cell.ended is None:
+            pictures.cell_started()
+        else:
+            pictures.cell_ended()
+
+    def finish() -> None:
+        recorder.listeners.remove(hear)
+        pictures.finish()
+
+    recorder.listeners.append(hear)
+    run.at_finish("show the board", finish)
+
+
+def sources(directory: RunDir, *, live: bool) -> Sources:
+    """Give what a board of a run shows besides its journal."""
+    from nbtrack._media import shown as media
+    from nbtrack._view.board import Sources
+
+    if not live:
+        return Sources(run_path=directory.path, media=media)
+    from nbtrack._capture.console import ConsoleTail
+    from nbtrack._capture.system import SystemTail
+
+    return Sources(
+        run_path=directory.path,
+        media=media,
+        console=ConsoleTail(directory),
+        system=SystemTail(directory),
+    )
+
+
+def pages(
+    value: Any, run_path: Path, ask: dict[str, Any], /
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Give a page of a logged table; pyarrow is imported when somebody asks."""
+    from nbtrack._media.table_page import answer
+
+    return answer(value, run_path, ask)
 
 
 def publish(bundle: dict[str, str]) -> None:
@@ -223,7 +342,7 @@ def reporter(faults: Faults) -> Callable[[str, BaseException], None]:
 
 def card(run: Run) -> Card:
     """Give the facts of a run's header."""
-    from nbtrack._view.spec import Card
+    from nbtrack._draw.spec import Card
 
     config = list(flatten(run.config.as_dict()).items())[:_MAX_CONFIG]
     return Card(
@@ -240,16 +359,25 @@ def card(run: Run) -> Card:
         directory=shown(run.dir),
         config=tuple((key, str(value)) for key, value in config),
         faults=tuple(map(str, run.faults)),
+        group=run.group,
+        job_type=run.job_type,
+        can_edit=run.is_open,
+        is_stopping=run.should_stop,
     )
 
 
 def _steps_by_epochs(run: Run) -> int | None:
     """Guess the steps in all, where epochs are logged and the config says how many."""
     found = run.following.summary.span("epoch")
-    epochs = next((run.config[key] for key in _EPOCHS if key in run.config), None)
+    epochs = _epochs(run)
     if found is None or epochs is None:
         return None
     first, latest = found
     return expected_steps(
         (first.value, first.step or 0), (latest.value, latest.step or 0), epochs
     )
+
+
+def _epochs(run: Run) -> object:
+    """Give how many epochs there will be, if the config says so."""
+    return next((run.config[key] for key in _EPOCHS if key in run.config), None)

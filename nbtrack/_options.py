@@ -32,7 +32,7 @@ _IGNORED: Final = frozenset(
 #: The same of W&B's settings, besides all that begin with ``x_`` or ``_``.
 _IGNORED_SETTINGS: Final = frozenset(
     {
-        *("api_key", "base_url", "console", "console_multipart", "disable_code"),
+        *("api_key", "base_url", "console_multipart", "disable_code"),
         *("disable_git", "entity", "finish_timeout", "finish_timeout_raises"),
         *("git_commit", "git_remote", "git_remote_url", "git_root", "host"),
         *("http_proxy", "https_proxy", "init_timeout", "login_timeout"),
@@ -43,7 +43,12 @@ _IGNORED_SETTINGS: Final = frozenset(
     }
 )
 #: W&B's names of settings that are ours under another name.
-_ALIASES: Final = {"x_label": "label", "silent": "quiet", "root_dir": "dir"}
+_ALIASES: Final = {
+    "x_label": "label",
+    "silent": "quiet",
+    "root_dir": "dir",
+    "x_stats_sampling_interval": "system_s",
+}
 _KEYWORDS: Final = (
     *("project", "name", "id", "config", "tags", "notes", "group", "job_type", "dir"),
     *("resume", "reinit", "mode", "save_code", "settings", "allow_val_change"),

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbtrack import errors
 from nbtrack._about import About
+from nbtrack._capture.reading import Captured, ReadsItself
 from nbtrack._config import Config, Keeper
+from nbtrack._exports import Exports
 from nbtrack._following import Following
-from nbtrack._record.arrays import histogram
+from nbtrack._gradients.watching import Watching
 from nbtrack._record.metrics import Rule, Rules, check_flag, make_rule
 from nbtrack._record.row import as_scalars, check_mapping, flatten, kind_of, split
 from nbtrack._record.steps import Placement, place
 from nbtrack._store.journal import JournalClosedError
-from nbtrack._summary import SummaryView, storable
+from nbtrack._summary import SummaryView, storable_changes
+from nbtrack._tables import LoggedTables
 from nbtrack.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from nbtrack._alerts import Alerts
     from nbtrack._faults import Faults
+    from nbtrack._record.row import Keep
     from nbtrack._saved import SavedFiles
     from nbtrack._store.journal import Journal
     from nbtrack._store.rundir import RunDir
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 State = Literal["running", "finished", "failed", "killed"]
 
 
-class Run(About):
+class Run(About, Exports, Captured, ReadsItself, LoggedTables, Watching):
     """One experiment being recorded; made by ``nbtrack.init``.
 
     Safe to use from several threads. In a forked child it goes on recording, into a
@@ -170,24 +174,34 @@ class Run(About):
     def _log_any(self, data: Mapping[str, Any], step: int) -> None:
         """Record what the hot path cannot: scalars of arrays, nested, odd, new."""
         self._check_open("log")
-        if self._checked.issuperset(data):
+        watched = self._seen_by_watch()
+        if not watched and self._checked.issuperset(data):
             scalars = as_scalars(data)
             if scalars is not None and self._append(step, scalars):
                 return
         notes: list[tuple[str, str]] = []
         row = flatten(
-            data, lambda key, message: notes.append((key, message)), self._keep_array
+            data, lambda key, message: notes.append((key, message)), self._keep
         )
-        self._journal.append(step, row.plain, row.extended)
+        self._journal.append(step, watched | row.plain, row.extended)
         self._learn(data, row.plain)
         for key, message in notes:  # after the row: strict mode raises here
             self._note(key, message)
         self._compare_kinds(row.plain)
 
-    def _keep_array(self, array: NDArray[Any]) -> dict[str, Any]:
-        from nbtrack._store.blobs import put_array
+    def _keep(self, value: Any) -> tuple[Any, str] | None:
+        return self._keeper(value)
 
-        return histogram(array, put_array(self._directory, array))
+    @cached_property
+    def _keeper(self) -> Keep:
+        # Once: to import anew for each value costs more than to look at it.
+        from nbtrack._media.keep import keep
+
+        return partial(keep, run=self._directory)
+
+    def _hold(self) -> None:
+        """Have the next ``log`` come the long way: something is to join its row."""
+        self._known = _Nothing()
 
     def _learn(self, data: Mapping[str, Any], plain: dict[str, Any]) -> None:
         """Let keys onto the short ways that came through as they are."""
@@ -376,6 +390,7 @@ class Run(About):
     ) -> None:
         if not self._is_open or os.getpid() != self._pid:
             return  # a forked child must not end its parent's run
+        self._end_watch()
         ending = {"state": state, "exit_code": exit_code, "error": error}
         with self._journal.lock:
             self._is_open = False
@@ -472,14 +487,10 @@ class Run(About):
 
     def _change_summary(self, change: dict[str, Any]) -> None:
         self._check_open("summary")
-        notes: list[str] = []
-        changes = [
-            [path, storable(value, self._put_array, notes.append)]
-            for path, value in change.get("set", ())
-        ]
+        changes, notes = storable_changes(change, self._put_array, self._keep)
         self._record("summary", {**change, "set": changes})
-        for note in notes:  # after the value: strict mode raises here
-            self._note("summary", f"summary: a value is {note}")
+        for key, note in notes:  # after the value: strict mode raises here
+            self._note(f"summary {key}", f"summary[{key!r}] is {note}")
 
     def _put_array(self, array: NDArray[Any]) -> str | None:
         from nbtrack._store.blobs import put_array
@@ -562,8 +573,9 @@ class Run(About):
     # -- saving ------------------------------------------------------------------
 
     def _edit(self, field: str, value: object) -> None:
-        self._check_open(f"run.{field} =")
-        self._save(**{field: value})
+        with self._journal.lock:  # a board edits on a thread of its own
+            self._check_open(f"run.{field} =")
+            self._save(**{field: value})
 
     def _save(self, **changes: object) -> None:
         if "finished" in changes:

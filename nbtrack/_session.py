@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from nbtrack import _notebook, errors, settings
 from nbtrack._about import as_tags, check_name
+from nbtrack._capture.background import Wanted, background
 from nbtrack._config import normalise, plain_json
 from nbtrack._faults import Faults
 from nbtrack._names import new_name, shown
@@ -37,8 +38,9 @@ from nbtrack._ticker import Ticker
 from nbtrack._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from nbtrack._read.stored import StoredRun
     from nbtrack._store.rundir import RunDir
 
 _REINIT: Final = ("return_previous", "create_new", "finish_previous", "default")
@@ -365,7 +367,16 @@ def _assemble(
     run.at_finish("stop the background thread", ticker.stop)
     run.at_finish("compact the long history", lambda: _compact(directory, _LONG_BYTES))
     run.at_finish("write summary.json", lambda: _write_summary(run, directory))
-    view = _notebook.attach(run, directory, options)
+    run.reads_by(lambda: _stored(directory))
+    end_capture = _capture(run, directory, journal, options)
+    run.at_finish("write down what was printed", background.take)
+    try:
+        view = _notebook.attach(run, directory, options)
+    except BaseException:
+        end_capture()  # the directory is about to be removed
+        raise
+    # After the view, which may have put something over the streams as well.
+    run.at_finish("end the record of machine and console", end_capture)
     run.at_finish("say how it ended", lambda: _say_ending(run, journal, options, view))
     run.at_finish("compact the history", lambda: _compact(directory))
     if _notebook.shell() is None:
@@ -373,6 +384,39 @@ def _assemble(
     _open_runs.append(run)
     ticker.start()
     return run
+
+
+def _stored(directory: RunDir) -> StoredRun:
+    from nbtrack._read.stored import StoredRun
+
+    return StoredRun(directory)
+
+
+def _capture(
+    run: Run, directory: RunDir, journal: Journal, options: settings.Settings
+) -> Callable[[], None]:
+    """Have the machine and the console recorded as far as wanted; give what ends it."""
+    system_s = options.system_s if options.captures("system") else 0.0
+    console = options.console if options.captures("console") else "off"
+    if system_s <= 0 and console == "off":
+        return lambda: None
+    opening = {"format": rundir.FORMAT, "run": directory.run_id}
+    opening |= {"label": options.label} if options.label else {}
+    return background.begin(
+        Wanted(
+            path=directory.path,
+            writer=journal.writer,
+            opening=opening | {"t0": time.time() - journal.elapsed_us() / 1e6},
+            elapsed_us=journal.elapsed_us,
+            report=lambda subject, message, error: run.faults.add(
+                "capture", message, subject=subject, error=error, in_user_call=False
+            ),
+            system_s=system_s,
+            cores=options.system_cores,
+            console=console,
+            takes_turns=options.mode == "shared",
+        )
+    )
 
 
 def _write_summary(run: Run, directory: RunDir) -> None:

@@ -90,6 +90,7 @@ def storable(
     value: object,
     put: Callable[[NDArray[Any]], str | None],
     note: Callable[[str], None],
+    keep: Callable[[Any], tuple[Any, str] | None] = lambda _: None,
     depth: int = 0,
 ) -> Any:
     """Give a summary value in JSON types; an array as what describes it.
@@ -100,16 +101,49 @@ def storable(
         Stores an array and gives the path of its file.
     note
         Told what was kept only in part.
+    keep
+        Stores a picture, a table and the like; gives its value, and what was lost.
     """
     if isinstance(value, Mapping) and depth < MAX_DEPTH:
-        return {str(k): storable(v, put, note, depth + 1) for k, v in value.items()}
-    array = _array(value)
+        inner = depth + 1
+        return {str(k): storable(v, put, note, keep, inner) for k, v in value.items()}
+    from nbtrack._media.base import Media
+
+    array, coerced, lost = None, None, ""
+    try:
+        if not isinstance(value, Media):  # a histogram could become an array
+            value = arrays.opened(value)
+            array = _array(value)
+        if array is None:
+            coerced, lost = keep(value) or coerce(value)
+    except Exception as error:  # noqa: BLE001  (an object of the user's raises anything)
+        coerced = f"<{type(value).__name__}>"
+        lost = f"{coerced}, which raised {type(error).__name__}: {error}"
     if array is not None:
         return arrays.described(value, array, put(array))
-    coerced, lost = coerce(value)
+    if arrays.is_too_large(value):
+        lost += (
+            f". Arrays of up to {arrays.MOST_KEPT:,} elements are stored; write a "
+            "larger one to a file, and keep that with run.save(…)"
+        )
     if lost:
         note(lost)
     return coerced
+
+
+def storable_changes(
+    change: Mapping[str, Any],
+    put: Callable[[NDArray[Any]], str | None],
+    keep: Callable[[Any], tuple[Any, str] | None] = lambda _: None,
+) -> tuple[list[Any], list[tuple[str, str]]]:
+    """Give the values that a change sets in JSON types, and what was lost of which."""
+    changes: list[Any] = []
+    notes: list[tuple[str, str]] = []
+    for path, value in change.get("set", ()):
+        lost: list[str] = []
+        changes.append([path, storable(value, put, lost.append, keep)])
+        notes += [(".".join(map(str, path)), why) for why in lost]
+    return changes, notes
 
 
 def _array(value: object) -> NDArray[Any] | None:
@@ -117,7 +151,7 @@ def _array(value: object) -> NDArray[Any] | None:
     if isinstance(value, (str, bytes, int, float, type(None))):
         return None
     if arrays.is_array(value):
-        return arrays.as_numbers(value)
+        return arrays.as_stored(value)
     return arrays.as_large(value)
 
 

@@ -8,6 +8,7 @@ full is closed, and compacted by a second thread that lives only as long as that
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -52,6 +53,8 @@ class Ticker:
         try:
             self._thread.start()
         except RuntimeError as error:
+            if sys.platform == "emscripten":  # always so, and no power cut to survive
+                return
             self._faults.add(
                 "no-thread",
                 "no background thread can be started here, so rows survive a killed "

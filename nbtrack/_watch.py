@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from nbtrack import _notebook, _session
 from nbtrack._faults import Faults
@@ -18,7 +18,7 @@ from nbtrack._read.api import Api
 from nbtrack._read.stored import StoredRun
 from nbtrack._run import Run
 from nbtrack._store.rundir import RunDir
-from nbtrack.errors import NbtrackError, NotAvailableError
+from nbtrack.errors import NbtrackError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +110,7 @@ class Watch:
                 lambda: self.run.card(following.last_step, map(str, self.faults)),
                 following.rules,
                 following.summary,
+                sources=_notebook.sources(self._directory, live=True),
             )
             following.follow(self._board)
         return self._board
@@ -132,24 +133,40 @@ class Watch:
 
     def _live_view(self) -> LiveView:
         if self._view is None:
+            from nbtrack._view.asks import Desk, Reach
             from nbtrack._view.live import LiveView
             from nbtrack._view.static_bundle import board_bundle
 
+            board = self._followed_board()
+            reach = Reach(
+                directory=self._directory,
+                refeed=self._following.refeed,
+                pages=_notebook.pages,
+            )
             self._view = LiveView(
-                self._followed_board(),
+                board,
                 pull=self._pull,
                 on_fault=_notebook.reporter(self.faults),
                 picture=board_bundle,
+                desk=Desk(board, reach),
             )
         return self._view
 
     def _pull(self) -> None:
         """Read on; when there is no more to come, let the view end as a picture."""
         self._following.catch_up(_PULL_S)
+        if self._board is not None:
+            self._board.poll()
         if self._following.is_drained and self._view is not None:
             view, self._view = self._view, None
+
+            def close() -> None:
+                view.close()
+                if self._board is not None:
+                    self._board.close()
+
             # We are on the view's own thread, which cannot wait for itself.
-            threading.Thread(target=view.close, name="nbtrack-close").start()
+            threading.Thread(target=close, name="nbtrack-close").start()
 
     def close(self) -> None:
         """Stop watching: what is shown becomes a picture. Idempotent."""
@@ -157,6 +174,8 @@ class Watch:
         if view is not None:
             view.close()
         self._following.close()
+        if self._board is not None:
+            self._board.close()
 
     def __enter__(self) -> Self:
         return self
@@ -170,36 +189,59 @@ class Watch:
         return f"<Watch {self._run.name} ({self.state}), {reached}, {self._run.dir}>"
 
 
-def watch(run: object, *_: object, **__: object) -> Watch:
-    """Follow a run that a script, another notebook or another machine is writing.
+@overload
+def watch(models: str | Run | StoredRun) -> Watch: ...
+
+
+@overload
+def watch(
+    models: Any,
+    criterion: object = None,
+    log: str | None = "gradients",
+    log_freq: int = 1000,
+    idx: int | None = None,
+    log_graph: bool = False,  # noqa: FBT002  (W&B's signature)
+) -> None: ...
+
+
+def watch(models: object, *args: Any, **options: Any) -> Watch | None:
+    """Follow a run that is written elsewhere, or a torch model's gradients.
 
     Parameters
     ----------
-    run
-        ``"project/id"``, or a run of ``nbtrack.Api()``.
+    models
+        ``"project/id"``, or a run of ``nbtrack.Api()``: a run that a script, another
+        notebook or another machine is writing. Else a torch module, or a list of
+        them, whose gradients the current run records; see ``Run.watch``.
 
     Returns
     -------
-    Watch
-        A live board as the value of a cell; also ``state``, ``summary``,
-        ``history()`` and ``wait()``.
+    Watch or None
+        Of a run a live board as the value of a cell; also ``state``, ``summary``,
+        ``history()`` and ``wait()``. Nothing of a model.
 
     Raises
     ------
     RunNotFoundError
         There is no such run.
-    NotAvailableError
-        It is a model: its gradients are not recorded in this version.
+    WatchError, SettingError, MissingPackageError
+        The model cannot be watched; see ``Run.watch``.
 
     Examples
     --------
     >>> nbtrack.watch("digits/k3x9a1bc")  # doctest: +SKIP
+    >>> nbtrack.watch(model, log="all", log_freq=100)  # doctest: +SKIP
     """
-    if isinstance(run, str):
-        return Watch(Api().run(run))
-    if isinstance(run, Run):
-        return Watch(StoredRun(RunDir(Path(run.dir))))
-    if isinstance(run, StoredRun):
-        return Watch(run)
-    _session.require("watch")
-    raise NotAvailableError("watch", "log what is to be watched with run.log")
+    if isinstance(models, str):
+        return Watch(Api().run(models))
+    if isinstance(models, Run):
+        return Watch(StoredRun(RunDir(Path(models.dir))))
+    if isinstance(models, StoredRun):
+        return Watch(models)
+    _session.require("watch").watch(models, *args, **options)
+    return None
+
+
+def unwatch(models: object = None) -> None:
+    """Record no more of these models, or of none at all; see ``Run.unwatch``."""
+    _session.require("unwatch").unwatch(models)

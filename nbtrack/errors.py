@@ -19,6 +19,16 @@ message says what happened, where, and what to do next.
     ├── NotAvailableError (NotImplementedError)  a part of W&B that is not here
     ├── RunActiveError (RuntimeError)        an edit of a run that is being written
     ├── StorageError (OSError)               the run directory cannot be made
+    ├── ExportError (OSError)                a file that was asked for cannot be written
+    ├── MissingPackageError (ImportError)    a package of an extra is not installed
+    ├── MediaError (ValueError)              an object to log, or of a run, is of no use
+    │   ├── MediaTypeError (TypeError)       made of something it cannot be made of
+    │   ├── MediaFileError (FileNotFoundError)  its file cannot be read
+    │   ├── MediaSizeError (OverflowError)   it is too large to be stored or shown
+    │   ├── TableNotFoundError (KeyError)    a run has no table of that key
+    │   ├── TableColumnError (KeyError)      a table has no column of that name
+    │   └── TableSizeError (OverflowError)   a table with too many rows or cells
+    ├── WatchError (TypeError, ValueError)   watch() cannot hook that model
     ├── HistorySizeError (ValueError)        a frame that would be huge and empty
     ├── FormatError (ValueError)             a run directory from a newer nbtrack
     └── StrictError (RuntimeError)           a fault, raised because strict mode asks
@@ -183,6 +193,162 @@ class RunActiveError(NbtrackError, RuntimeError):
 
 class StorageError(NbtrackError, OSError):
     """The run directory cannot be made or read."""
+
+
+class ExportError(NbtrackError, OSError):
+    """A file that the user asked for cannot be written."""
+
+    def __init__(self, what: str, path: object, why: str, advice: str) -> None:
+        self.what, self.path, self.why = what, path, why
+        super().__init__(f"Cannot write the {what} {path!r}: {why}. {advice}")
+
+
+class MissingPackageError(NbtrackError, ImportError):
+    """Something needs a package that is not installed."""
+
+    def __init__(self, package: str, *, extra: str, why: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(
+            f"{why} needs {package}, which is not installed: "
+            f'pip install "nbtrack[{extra}]"'
+        )
+
+
+class MediaError(NbtrackError, ValueError):
+    """An object to be logged, or one of a run, is of no use."""
+
+
+class MediaTypeError(MediaError, TypeError):
+    """A media object was made of something that it cannot be made of."""
+
+
+class MediaFileError(MediaError, FileNotFoundError):
+    """The file of a media object cannot be read."""
+
+    def __init__(self, path: object, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{path} cannot be read: {why}.")
+
+    @classmethod
+    def of(cls, path: object, error: Exception) -> MediaFileError:
+        """Say it with the reason that the system gave."""
+        told = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return cls(path, told[:1].lower() + told[1:])
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MediaSizeError(MediaError, OverflowError):
+    """An object is too large to be stored or shown."""
+
+    def __init__(self, what: str, found: int, most: int, advice: str = "") -> None:
+        self.found, self.most = found, most
+        told = f"{what} has {found:,} bytes; at most {most:,} are stored."
+        super().__init__(f"{told} {advice}".rstrip())
+
+    @classmethod
+    def to_show(cls, found: int, most: int) -> MediaSizeError:
+        """Say it of what is stored and cannot be sent to a page."""
+        made = cls.__new__(cls)
+        made.found, made.most = found, most
+        told = f"It has {found / 2**20:,.0f} MiB; up to {most / 2**20:,.0f} are shown."
+        made.args = (f"{told} Its path leads to the file.",)
+        return made
+
+    @classmethod
+    def of_count(cls, what: str, found: int, most: int) -> MediaSizeError:
+        """Say it of elements."""
+        made = cls.__new__(cls)
+        made.found, made.most = found, most
+        told = f"{what} of {found:,} elements is too large; at most {most:,} are taken."
+        made.args = (f"{told} Take a part of it, such as every tenth: x[::10].",)
+        return made
+
+    @classmethod
+    def of_pixels(cls, what: str, width: int, height: int, most: int) -> MediaSizeError:
+        """Say it of a picture."""
+        made = cls.__new__(cls)
+        made.found, made.most = width * height, most
+        told = f"{what} of {width:,} x {height:,} pixels is too large; at most {most:,}"
+        made.args = (f"{told} are stored. Make it smaller, such as image[::4, ::4].",)
+        return made
+
+
+class TableColumnError(MediaError, KeyError):
+    """A column of a table was named that it does not have."""
+
+    def __init__(self, name: object, known: Iterable[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        listed = ", ".join(map(repr, self.known[:12]))
+        more = f" and {len(self.known) - 12} more" if len(self.known) > 12 else ""  # noqa: PLR2004
+        super().__init__(
+            f"The table has no column {name!r}."
+            f"{_did_you_mean(str(name), self.known)} It has: {listed or 'none'}{more}."
+        )
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class TableNotFoundError(MediaError, KeyError):
+    """A run's table was asked for that it does not have."""
+
+    def __init__(self, key: str, run: str, known: Iterable[str], found: str) -> None:
+        self.key, self.run = key, run
+        self.known = tuple(known)
+        if found == "no table":
+            told = f"what run {run} has under {key!r} is no table; see run.history()"
+        elif found:
+            told = f"run {run} has the table {key!r} {found}"
+        else:
+            listed = ", ".join(map(repr, self.known[:12])) or "none"
+            hint = _did_you_mean(key, self.known)
+            told = f"run {run} has no table {key!r}.{hint} Its tables: {listed}"
+        super().__init__(f"{told[:1].upper()}{told[1:]}.")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class TableSizeError(MediaError, OverflowError):
+    """A table has more rows or cells than can be stored and looked at."""
+
+    def __init__(
+        self, rows: int, columns: int, most_rows: int, most_cells: int
+    ) -> None:
+        self.rows, self.columns = rows, columns
+        super().__init__(
+            f"A table of {rows:,} rows by {columns:,} columns is too large; at most "
+            f"{most_rows:,} rows and {most_cells:,} cells are stored. Log a part of "
+            "it, frame.sample(100_000), or save the whole as a file: run.save(…)."
+        )
+
+
+class WatchError(NbtrackError, TypeError, ValueError):
+    """``watch`` or ``unwatch`` was given what is no torch module, or one twice."""
+
+    @classmethod
+    def foreign(cls, call: str, value: object, advice: str) -> WatchError:
+        """Say that this is no model, and what to do with it instead."""
+        if isinstance(value, type):
+            what = f"the class {value.__name__}"
+            advice = f"make one of it: {value.__name__}()"
+        else:
+            what = f"{type(value).__module__}.{type(value).__qualname__}"
+        advice = advice or 'A run that others write is watched as "project/id"'
+        return cls(
+            f"{call}() takes a torch.nn.Module or a list of them, not {what}. "
+            f"{advice[:1].upper()}{advice[1:]}."
+        )
+
+    @classmethod
+    def again(cls, name: str) -> WatchError:
+        """Say that this model is watched already."""
+        return cls(
+            f"This {name} is watched by this run already; a model can be watched once. "
+            "Call run.unwatch(model) first to watch it in another way."
+        )
 
 
 class HistorySizeError(NbtrackError, ValueError):

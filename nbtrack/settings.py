@@ -6,6 +6,7 @@ directory, ``[tool.nbtrack]`` with ``dir = "/data/runs"`` say the same thing.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from dataclasses import InitVar, dataclass, fields
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "console": ("auto", "fd", "off"),
     "late_steps": ("join", "keep"),
     "mode": ("online", "offline", "disabled", "shared"),
     "view": ("auto", "live", "static", "text", "off"),
@@ -36,6 +38,14 @@ _WORDS: Final = {
 }
 #: W&B's names of modes that mean what one of ours means.
 _MODE_ALIASES: Final = {"dryrun": "offline", "run": "online"}
+#: The same of consoles, and what people write for "off".
+_CONSOLE_ALIASES: Final = {
+    "redirect": "fd",
+    **dict.fromkeys(("wrap", "wrap_raw", "wrap_emu", "True"), "auto"),
+    **dict.fromkeys(("none", "False", "0"), "off"),
+}
+#: What is recorded without being asked, and can be turned off by name.
+CAPTURES: Final = ("code", "console", "system")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +65,8 @@ class Settings:
         What a writer of a shared run is called; by default "rank3", as the launcher
         says, or host and process id.
     view
-        "live" under the cell while it runs, "static" only after it, "text" lines in
-        a terminal, "off"; "auto" looks where it is.
+        "live" under the cell while it runs, "static" a picture when it has ended,
+        "text" a line in a terminal, "off"; "auto" looks where it is.
     sync
         When rows reach the disk for good: "1s" about once a second from a thread,
         "always" before ``log`` returns, "off" when the system likes. Rows survive a
@@ -70,8 +80,19 @@ class Settings:
         In strict mode, let config values change. Otherwise they may always.
     allow_secrets
         Config keys whose values are kept although they look like secrets.
+    capture
+        What is recorded without being asked: "all", "none", names of "code",
+        "console", "system", or all but some: "-console".
     save_code
         Record the cells that are executed.
+    console
+        Record what is printed: "auto" by Python (in a kernel also by C libraries), "fd"
+        by whatever writes to standard output and error, "off".
+    system_s
+        Seconds between two looks at processor, memory, disk, network and GPUs; 0 for
+        none. They are more, where half a percent of a core would not do.
+    system_cores
+        Record every processor core by itself, too.
     quiet
         Print nothing at ``init`` and ``finish``.
     """
@@ -86,7 +107,11 @@ class Settings:
     late_steps: str = "join"
     allow_val_change: bool = False
     allow_secrets: tuple[str, ...] = ()
+    capture: tuple[str, ...] = ()
     save_code: bool = True
+    console: str = "auto"
+    system_s: float = 15.0
+    system_cores: bool = False
     quiet: bool = False
     #: W&B's names: the first is ``label``, the second has no meaning here.
     x_label: InitVar[str | None] = None
@@ -95,6 +120,11 @@ class Settings:
     def __post_init__(self, x_label: str | None, x_primary: bool | None) -> None:
         if x_label is not None:
             object.__setattr__(self, "label", x_label)
+
+    def captures(self, what: str) -> bool:
+        """Say whether something of ``CAPTURES`` is recorded, by ``capture`` alone."""
+        named = [word for word in self.capture if word[:1] != "-" and word != "all"]
+        return f"-{what}" not in self.capture and (not named or what in named)
 
     def given(self) -> dict[str, Any]:
         """Give what differs from the defaults."""
@@ -168,9 +198,32 @@ def _checked(name: str, value: Any) -> Any:
         return _WORDS[word]
     if isinstance(_DEFAULTS[name], tuple):
         words = value.split(",") if isinstance(value, str) else value
-        return tuple(str(word).strip() for word in words)
+        told = tuple(str(word).strip() for word in words)
+        return _checked_capture(told) if name == "capture" else told
+    if isinstance(_DEFAULTS[name], float):
+        return _checked_seconds(name, value)
     text = os.fspath(value) if name == "dir" else str(value)
     text = _MODE_ALIASES.get(text, text) if name == "mode" else text
+    text = _CONSOLE_ALIASES.get(text, text) if name == "console" else text
     if name in _CHOICES and text not in _CHOICES[name]:
         raise SettingError(name, value, _CHOICES[name])
     return text
+
+
+def _checked_capture(words: tuple[str, ...]) -> tuple[str, ...]:
+    words = tuple(word.lower() for word in words if word)
+    allowed = ("all", "none", *CAPTURES, *(f"-{name}" for name in CAPTURES))
+    for word in words:
+        if word not in allowed:
+            raise SettingError("capture", word, allowed)
+    return words
+
+
+def _checked_seconds(name: str, value: object) -> float:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise SettingError(name, value, ("seconds", 0))
+    return seconds

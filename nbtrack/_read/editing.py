@@ -8,6 +8,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, cast
 
 from nbtrack._config import flatten, normalise
+from nbtrack._media.base import HOMES, restored
 from nbtrack._record.fold import set_nested
 from nbtrack._sources import read_config
 from nbtrack._store import blobs
@@ -58,6 +59,9 @@ def load_array(run: RunDir, value: Mapping[str, Any] | str) -> NDArray[Any]:
 class StoredSummary(dict[str, Any]):
     """A stored run's summary: a dict whose changes are saved at once.
 
+    A picture, a table and the like is an object when it is asked for by its key. The
+    dict itself holds its description, so a summary can be written as JSON.
+
     Parameters
     ----------
     shown
@@ -88,13 +92,17 @@ class StoredSummary(dict[str, Any]):
         if not isinstance(value, Mapping):
             return value
         if "_type" in value:
+            if str(value["_type"]) in HOMES:
+                return dict(value)
             return StoredArray(value, self._editor.run)
         return StoredSummary(value, self._editor, (*self._path, key))
 
     def __getitem__(self, key: str) -> Any:
         if super().__contains__(key) and not self._has_dotted(key):
-            return super().__getitem__(key)
-        return self._wrapped(key, child(dict(self), key))
+            found = super().__getitem__(key)
+        else:
+            found = self._wrapped(key, child(dict(self), key))
+        return restored(found, self._editor.run.path)
 
     def _has_dotted(self, key: str) -> bool:
         return any(name.startswith(f"{key}.") for name in self)
@@ -186,10 +194,12 @@ class SummaryEditor:
         StorageError
             Its directory cannot be written to.
         """
+        from nbtrack._media.keep import keep
+
         check_ended(self.run)
         stored = dict(change)
         stored["set"] = [
-            [path, storable(value, self._put, _warn)]
+            [path, storable(value, self._put, _warn, lambda v: keep(v, self.run))]
             for path, value in change.get("set", ())
         ]
         append_edit(self.run, [("summary", stored)])

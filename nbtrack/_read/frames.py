@@ -10,10 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nbtrack._media.base import restored
 from nbtrack._store.columns import column_values, concat, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -27,14 +29,19 @@ MAIN: Final = "main"
 
 
 def history_frame(
-    history: History, rules: Rules, keys: Sequence[str] | None = None
+    history: History,
+    rules: Rules,
+    keys: Sequence[str] | None = None,
+    *,
+    run_path: Path,
 ) -> pd.DataFrame:
     """Give one row per step and writer, in order of steps.
 
     Columns: ``_step`` (int), ``_runtime`` (seconds), ``_timestamp`` (Unix seconds),
     where several wrote the run ``_label``, then the metrics in order of first
     appearance. A missing value is NaN. With ``keys``, only those columns, and only
-    rows that have all of them.
+    rows that have all of them. Pictures and the like are objects again, whose files
+    are read when they are used.
     """
     if keys is not None:
         history.keep(keys)
@@ -44,7 +51,7 @@ def history_frame(
     table = concat(tables.values())
     own = _own_columns(history, tables)
     found = metrics(table.schema)
-    frame = _frame(own, table, found)
+    frame = _frame(own, table, found, run_path)
     needed = {*(keys or ()), *_synchronised(found, rules)}
     has = {m.key: _has(table, m) for m in found if m.key in needed}
     steps = own["_step"].to_numpy()
@@ -90,7 +97,10 @@ def _own_columns(
 
 
 def _frame(
-    own: dict[str, pa.ChunkedArray], table: pa.Table, found: list[Metric]
+    own: dict[str, pa.ChunkedArray],
+    table: pa.Table,
+    found: list[Metric],
+    run_path: Path,
 ) -> pd.DataFrame:
     """Make the frame in one go: one that grows by thousands of columns is slow."""
     plain = [column for m in found if (column := _plain(table, m)) is not None]
@@ -103,7 +113,9 @@ def _frame(
     for metric in found:
         column = _plain(table, metric)
         columns[metric.key] = (
-            _exact_values(table, metric) if column is None else column.to_pandas()
+            _exact_values(table, metric, run_path)
+            if column is None
+            else column.to_pandas()
         )
     return pd.DataFrame(columns)
 
@@ -121,12 +133,12 @@ def _plain(table: pa.Table, metric: Metric) -> pa.ChunkedArray | None:
     return column.cast(kind, safe=False)  # integers they are
 
 
-def _exact_values(table: pa.Table, metric: Metric) -> pd.Series[Any]:
+def _exact_values(table: pa.Table, metric: Metric, run_path: Path) -> pd.Series[Any]:
     """Give a column as what was logged, as objects."""
     values = column_values(table, metric)
     listed = np.full(len(table), None, dtype=object)
     for row, value in zip(values.rows.tolist(), values.exactly(), strict=True):
-        listed[row] = value
+        listed[row] = restored(value, run_path)
     series = pd.Series(listed, dtype=object)
     if not all(value is None or isinstance(value, str) for value in listed):
         return series  # pandas would make doubles of exact integers
@@ -163,8 +175,13 @@ def _synchronise(
             frame[axis] = values
 
 
-def history_rows(history: History) -> Iterator[dict[str, Any]]:
-    """Give every row as a mapping of what was logged in it, exactly."""
+def history_rows(
+    history: History, run_path: Path | None = None
+) -> Iterator[dict[str, Any]]:
+    """Give every row as a mapping of what was logged in it, exactly.
+
+    With the run's directory, pictures and the like are objects again.
+    """
     is_labelled = any(o.get("label") for o in history.openings.values())
     for record in history.rows():
         opening = history.openings.get(record.writer, {})
@@ -176,7 +193,14 @@ def history_rows(history: History) -> Iterator[dict[str, Any]]:
         }
         if is_labelled:
             told["_label"] = opening.get("label") or MAIN
-        yield told | record.data
+        told |= record.data
+        if run_path is not None:
+            told |= {
+                key: restored(value, run_path)
+                for key, value in record.data.items()
+                if type(value) in (dict, list)
+            }
+        yield told
 
 
 def config_cell(value: object) -> object:

@@ -5,6 +5,7 @@ What they give is a value that shows itself in a cell and can be asked for frame
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from nbtrack._read.stored import StoredRun
 from nbtrack.errors import RunNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pandas as pd
@@ -80,7 +81,7 @@ class Comparison:
         """Give one metric of all runs as an interactive Plotly figure."""
         import plotly.graph_objects as go
 
-        from nbtrack._view.spec import PALETTE
+        from nbtrack._draw.spec import PALETTE
 
         figure = go.Figure(layout={"title": {"text": key}, "hovermode": "x unified"})
         for at, run in enumerate(self._compared):
@@ -189,8 +190,33 @@ def _row(run: StoredRun) -> RunRow:
         tags=tuple(run.tags),
         notes=run.notes,
         config=flatten(run.config),
-        summary=flatten(run.summary),
+        summary=flatten(_without_media(run.summary)),
     )
+
+
+def _without_media(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is shown as a picture: its file's name and hash say nothing."""
+    from nbtrack._media.base import HOMES
+
+    def is_media(value: Any) -> bool:
+        if isinstance(value, list) and value:
+            value = value[0]
+        return isinstance(value, Mapping) and value.get("_type") in HOMES
+
+    return {key: value for key, value in summary.items() if not is_media(value)}
+
+
+def _last_object(column: pd.Series[Any]) -> Any:
+    """Give the last media of a history's column, or gallery of it; None without."""
+    from nbtrack._media.base import Media
+
+    if column.dtype.kind != "O":
+        return None
+    for value in reversed(column.dropna().tolist()):
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, Media):
+            return value
+    return None
 
 
 def _compared(run: StoredRun) -> ComparedRun:
@@ -198,8 +224,10 @@ def _compared(run: StoredRun) -> ComparedRun:
 
     frame = run.history()
     rules = run.rules
-    curves, x_titles = {}, {}
+    curves, x_titles, objects = {}, {}, {}
     for key in frame.columns[3:]:
+        if (found := _last_object(frame[key])) is not None:
+            objects[key] = found
         if rules.hidden(key) or frame[key].dtype.kind not in "fiub":
             continue
         axis = rules.step_metric(key) or "_step"
@@ -212,9 +240,10 @@ def _compared(run: StoredRun) -> ComparedRun:
         run_id=run.id,
         state=run.state,
         config=run.config,
-        summary=flatten(run.summary),
+        summary=flatten(_without_media(run.summary)),
         curves=curves,
         x_titles=x_titles,
+        objects=objects,
         # A cell that only another run was open in is that run's, not this one's.
         cells=[c.source for c in run.cells if not c.runs or run.id in c.runs],
     )

@@ -11,29 +11,33 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from nbtrack._about import Described, as_tags
 from nbtrack._capture.cells import Cell, read_cells
+from nbtrack._capture.reading import Captured
 from nbtrack._config import flatten
+from nbtrack._exports import Exports
 from nbtrack._names import shown
 from nbtrack._read.tidying import tidy_later
 from nbtrack._record.metrics import Rules
 from nbtrack._store.alive import state_of
 from nbtrack._store.rundir import FORMAT
-from nbtrack.errors import SettingError, StorageError
+from nbtrack._tables import LoggedTables
+from nbtrack.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from nbtrack._draw.spec import Card
     from nbtrack._read.editing import StoredSummary
     from nbtrack._record.fold import Summary
     from nbtrack._store.parts import History
     from nbtrack._store.rundir import RunDir
-    from nbtrack._view.spec import Card
+    from nbtrack._view.board import Board
 
 
-class StoredRun(Described):
+class StoredRun(Described, Exports, Captured, LoggedTables):
     """A run as ``nbtrack.Api`` gives it.
 
     What is small is read when the run is made; the history when it is asked for, each
@@ -150,15 +154,6 @@ class StoredRun(Described):
         return self._read().keys()
 
     @property
-    def system_metrics(self) -> dict[str, Any]:
-        """The last of each system metric; empty where none was recorded."""
-        found: dict[str, Any] = {}
-        for record in self._read(keys=()).others:
-            if record.kind == "system":
-                found |= record.data
-        return found
-
-    @property
     def cells(self) -> list[Cell]:
         """The cells that were executed, in order."""
         return read_cells(self._directory.code / "cells.jsonl")
@@ -271,7 +266,7 @@ class StoredRun(Described):
         if self.state != "running" and self._document.get("format") == FORMAT:
             tidy_later(self._directory)
         rules = _rules(history)
-        frame = history_frame(history, rules, keys)
+        frame = history_frame(history, rules, keys, run_path=self._directory.path)
         if keys is not None and x_axis not in (*keys, *_OWN_COLUMNS):
             frame = self._with_axis(frame, x_axis)
         if x_axis != "_step" and x_axis in frame.columns:
@@ -291,7 +286,8 @@ class StoredRun(Described):
         from nbtrack._read.frames import history_frame
 
         history = self._read()
-        whole = history_frame(history, _rules(history))
+        rules = _rules(history)
+        whole = history_frame(history, rules, run_path=self._directory.path)
         if x_axis not in whole.columns:
             return frame
         own = list(_OWN_COLUMNS)
@@ -312,7 +308,7 @@ class StoredRun(Described):
         """
         from nbtrack._read.frames import history_rows
 
-        for row in history_rows(self._read()):
+        for row in history_rows(self._read(), self._directory.path):
             if min_step is not None and row["_step"] < min_step:
                 continue
             if max_step is not None and row["_step"] >= max_step:
@@ -331,41 +327,43 @@ class StoredRun(Described):
         return history
 
     def _system(self, stream: str) -> History:
-        from nbtrack._store.block import BlockBuilder
+        from nbtrack._read.captured import system_history
 
-        if stream != "system":
-            raise SettingError("stream", stream, ("default", "system"))
-        history = self._read(keys=())
-        history.pieces.clear()
-        builders: dict[str, BlockBuilder] = {}
-        for number, record in enumerate(history.others):
-            if record.kind == "system":
-                builder = builders.setdefault(
-                    record.writer, BlockBuilder(record.writer)
-                )
-                builder.add_record(record._replace(step=number))
-        for writer, builder in builders.items():
-            history.pieces[writer] = [builder.build()]
-        return history
+        return system_history(self._directory, stream)
 
     # -- view --------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        from nbtrack._view.board import Board
         from nbtrack._view.static_bundle import board_bundle
+
+        return board_bundle(self._board().spec())
+
+    def _board(self) -> Board:
+        return self.board()
+
+    def board(self, facts: Callable[[], Card] | None = None) -> Board:
+        """Give a board of all that was logged so far; by default with its own card."""
+        from nbtrack._media import shown as media
+        from nbtrack._view.board import Board, Sources
 
         history = self._read()
         summary = _folded(history)
         last_step = max((int(b.steps.max()) for b in history.blocks()), default=None)
-        board = Board(lambda: self.card(last_step), summary.rules, summary)
+        own = facts or (lambda: self.card(last_step))
+        sources = Sources(run_path=self._directory.path, media=media)
+        board = Board(own, summary.rules, summary, sources=sources)
+        if _is_in_order(history):
+            for block in history.blocks():
+                board.feed_block(block)
+            return board
         rows = history.rows()
         while batch := list(islice(rows, _BATCH)):
             board.feed(batch)
-        return board_bundle(board.spec())
+        return board
 
     def card(self, last_step: int | None, faults: Iterable[str] = ()) -> Card:
         """Give the facts of a board's header."""
-        from nbtrack._view.spec import Card
+        from nbtrack._draw.spec import Card
 
         config = flatten(self.config)
         return Card(
@@ -467,6 +465,20 @@ def _folded(history: History) -> Summary:
     from nbtrack._fold_blocks import folded
 
     return folded(history)
+
+
+def _is_in_order(history: History) -> bool:
+    """Whether rows can be taken as they stand: of one writer, and by rising steps."""
+    if len(history.pieces) > 1:
+        return False
+    last = None
+    for block in history.blocks():
+        steps = block.steps
+        if len(steps):
+            if (steps[1:] < steps[:-1]).any() or (last is not None and steps[0] < last):
+                return False
+            last = steps[-1]
+    return True
 
 
 def _as_numbers(column: pd.Series[Any]) -> pd.Series[Any]:

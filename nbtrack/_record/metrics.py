@@ -203,6 +203,10 @@ class Rules:
         """Say whether automatic charts leave this metric out."""
         return bool(self.resolve(key).hidden)
 
+    def goal(self, key: str) -> str | None:
+        """Give which way is better, "minimize" or "maximize"; None if nobody said."""
+        return self.resolve(key).goal
+
     def feed(self, data: dict[str, Any]) -> None:
         """Take a rule back from the journal, in the form of ``to_json``."""
         told = data.get("rule")

@@ -27,8 +27,6 @@ from nbtrack.errors import DataTypeError, ReservedKeyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
 #: Types that orjson writes exactly, NaN and integers beyond 64 bits aside.
 PLAIN_TYPES = frozenset({float, int, bool, str, type(None)})
 
@@ -41,10 +39,13 @@ _MAX_DEPTH = 16  # of nested mappings; deeper ones are cut as text
 
 
 class Keep(Protocol):
-    """Somebody who stores arrays beside the rows."""
+    """Somebody who stores what is too large for a row, or no JSON, beside the rows."""
 
-    def __call__(self, array: NDArray[Any]) -> dict[str, Any]:
-        """Store an array; give what the row shows of it. May raise OSError."""
+    def __call__(self, value: Any) -> tuple[Any, str] | None:
+        """Give the JSON value that stands for it in the row, and what was lost.
+
+        None for what the row takes itself.
+        """
 
 
 class Row(NamedTuple):
@@ -95,7 +96,7 @@ def flatten(
     note
         Called with a key and a sentence when a value is kept only in part.
     keep
-        Takes arrays that are too large for a row.
+        Asked for everything that is no plain type: arrays, pictures, figures.
     """
     row = Row({}, {})
     for key, value in _leaves(data, depth=0):
@@ -125,16 +126,11 @@ def _leaves(
 
 
 def _kept(value: object, keep: Keep | None) -> tuple[Any, str]:
-    array = None
     if keep is not None and type(value) not in PLAIN_TYPES:
-        array = arrays.as_large(value)
-    if keep is None or array is None:
-        return coerce(value)
-    try:
-        return keep(array), ""
-    except OSError as error:
-        shown = arrays.histogram(array, path=None)
-        return shown, f"an array that cannot be stored, only its histogram: {error}"
+        kept = keep(value)
+        if kept is not None:
+            return kept
+    return coerce(value)
 
 
 def _store(row: Row, key: str, value: Any) -> None:
@@ -205,6 +201,7 @@ def coerce(value: object, depth: int = 0) -> tuple[Any, str]:  # noqa: PLR0911  
         return value.isoformat(), ""
     if isinstance(value, (list, tuple, range, AbstractSet)):
         return _list(value, depth)
+    value = arrays.opened(value)
     if hasattr(value, "shape") or hasattr(value, "item"):
         return _array(value)
     if isinstance(value, Integral):

@@ -26,6 +26,25 @@ _USERINFO: Final = re.compile(
     r"(?i)\b(?:([a-z][a-z0-9+.-]*://)[^\s/?#:@]*:[^\s/?#]*@|(https?://)[^\s/?#@]+@)"
 )
 
+#: Text without any of these has no credential that we know; looking is cheap.
+_MARKS: Final = (
+    *("sk-", "hf_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "AKIA"),
+    *("xoxa-", "xoxb-", "xoxp-", "eyJ", "earer", "://", "PRIVATE KEY"),
+)
+#: In running text, ``task-specific-tuning`` must not be taken for a key.
+_SECRET_WORD: Final = re.compile(rf"(?<![A-Za-z0-9_-]){_SECRET_TEXT.pattern}")
+
+
+def redacted(text: str) -> str:
+    """Give running text with the credentials in it replaced, and nothing else.
+
+    >>> redacted("token hf_abcdefghijklmnopqrst is task-specific-finetuning-x")
+    'token <redacted> is task-specific-finetuning-x'
+    """
+    if not any(mark in text for mark in _MARKS):
+        return text
+    return _USERINFO.sub(rf"\1\2{REDACTED}@", _SECRET_WORD.sub(REDACTED, text))
+
 
 def without_secrets(name: str, text: str) -> str:
     """Give a text with what looks like a credential replaced.

@@ -10,7 +10,9 @@ is written anew when its content comes again.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +20,7 @@ from nbtrack._regular import open_regular
 from nbtrack.errors import StorageError
 
 if TYPE_CHECKING:
+    from io import BufferedWriter
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from nbtrack._store.rundir import RunDir
 
 _FOLDER: Final = "media"
+_MOST_IN_MEMORY: Final = 2**26  # bytes of an array that is copied to be hashed
 _DIGITS: Final = 20  # of the SHA-256, as in W&B's names
 
 
@@ -39,21 +43,49 @@ def put(run: RunDir, content: bytes, suffix: str) -> str:
     from hashlib import sha256
 
     name = f"{sha256(content).hexdigest()[:_DIGITS]}{suffix}"
-    path = run.path / _FOLDER / name
+    path = _folder(run) / name
     if not _is_there(path, len(content)):
         _write(path, content)
     return f"{_FOLDER}/{name}"
 
 
+class Blobs:
+    """The files of one run, as what is logged sees them."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+
+    def put(self, content: bytes, suffix: str) -> str:
+        """Store content under its hash; give the path relative to the run's directory.
+
+        Raises
+        ------
+        OSError
+            The disk refuses.
+        """
+        return put(self._run, content, suffix)
+
+
+def _folder(run: RunDir) -> Path:
+    """Give where the files are. A link leads elsewhere, and is never read from."""
+    folder = run.path / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(folder))
+    return folder
+
+
 def _is_there(path: Path, size: int) -> bool:
     try:
-        return path.stat().st_size == size
+        found = path.lstat()
     except FileNotFoundError:
         return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         temporary.write_bytes(content)
@@ -73,9 +105,46 @@ def put_array(run: RunDir, array: NDArray[Any]) -> str:
     """
     import numpy as np
 
+    if array.nbytes > _MOST_IN_MEMORY:
+        return _put_large_array(run, array)
     file = BytesIO()
     np.save(file, array, allow_pickle=False)
     return put(run, file.getvalue(), ".npy")
+
+
+def _put_large_array(run: RunDir, array: NDArray[Any]) -> str:
+    """Store an array without a copy of it in memory; its name is known at the end."""
+    import numpy as np
+
+    folder = _folder(run)
+    temporary = folder / f".array.{os.urandom(4).hex()}.tmp"
+    try:
+        with temporary.open("wb") as file:
+            hashing = _Hashing(file)
+            np.save(hashing, array, allow_pickle=False)
+        path = folder / f"{hashing.digest.hexdigest()[:_DIGITS]}.npy"
+        if _is_there(path, temporary.stat().st_size):
+            temporary.unlink()
+        else:
+            temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return f"{_FOLDER}/{path.name}"
+
+
+class _Hashing:
+    """A file that is written to, and the hash of what was written."""
+
+    def __init__(self, file: BufferedWriter) -> None:
+        from hashlib import sha256
+
+        self._file = file
+        self.digest = sha256()
+
+    def write(self, content: bytes) -> int:
+        self.digest.update(content)
+        return self._file.write(content)
 
 
 def read_array(run: RunDir, path: str) -> NDArray[Any]:

@@ -8,6 +8,7 @@ rows after it hours too early; CLOCK_BOOTTIME does not.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from functools import partial
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 def _steady_clock() -> Callable[[], int]:
     if hasattr(time, "CLOCK_BOOTTIME"):
-        return partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+        with contextlib.suppress(OSError):  # Pyodide names it and has none
+            time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            return partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
     if sys.platform == "darwin":  # counts sleep there, unlike time.monotonic
         return partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC)
     return time.monotonic_ns

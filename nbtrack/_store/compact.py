@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _ROW_GROUP: Final = 128 * 1024
 #: Parquet keeps a kilobyte of its own for each column.
 _MOST_KEYS: Final = 4096
-_STALE_S: Final = 3600  # no compaction of one log takes as long
+_STALE_S: Final = 3600  # no compaction of one log takes as long, nor a large array
 _PART_ROWS: Final = 2**20  # of a log that was never closed at a size
 
 
@@ -64,8 +64,9 @@ def compact(run: RunDir, *, own: str | None = None) -> None:
 
 
 def _sweep(run: RunDir) -> None:
-    """Remove what compactions that were killed have left behind."""
-    for path in run.history.glob(".*.tmp"):
+    """Remove files that a process was killed over before they had their names."""
+    folders = [f for f in (run.history, run.path / "media") if not f.is_symlink()]
+    for path in (path for folder in folders for path in folder.glob(".*.tmp")):
         with contextlib.suppress(OSError):  # somebody else was quicker
             if time.time() - path.stat().st_mtime > _STALE_S:
                 path.unlink()

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbtrack._compare.code import diff_cells
 from nbtrack._compare.config import MISSING, ConfigRow, diff_config
 from nbtrack._compare.curves import Overlay, overlay
+from nbtrack._compare.tables import diff_tables
 from nbtrack._config import flatten
-from nbtrack._view import html
-from nbtrack._view.html import Safe, cell, el, muted
+from nbtrack._draw import html
+from nbtrack._draw.html import Safe, cell, el, muted
+from nbtrack._draw.spec import PALETTE, Chart, Curve, group_keys
+from nbtrack._media.drawing import can_overlay, overlaid
 from nbtrack._view.runs_table import cell_text
-from nbtrack._view.spec import PALETTE, Chart, Curve, group_keys
 from nbtrack._view.static_bundle import MAX_CHARTS, chart_picture
+from nbtrack.errors import MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbtrack._compare.code import CellDiff, DiffLine
+    from nbtrack._compare.tables import TableDiff
+    from nbtrack._media.drawing import Drawing
 
 Goal = Literal["minimize", "maximize"]
 
+MAX_OBJECTS: Final = 12  # keys of media
+OBJECT_BYTES: Final = 200_000  # that all of them may take
 MAX_ROWS: Final = 60  # of the summary, and of settings that differ
 MAX_EQUAL: Final = 40  # settings that do not differ, in one line
 MAX_LINES: Final = 240  # of code, over all runs
 MAX_CELL_LINES: Final = 60
 _LINE_CHARS: Final = 240
 _ID_STYLE: Final = f"{html.MONO};font-size:12px;margin:0 10px"
+_TABLE_STYLE: Final = "margin:8px 0 2px"
 _DASH: Final = "\N{EN DASH}"
 _GROUNDS: Final = {"+": "#2aa87633", "-": "#d1495b33"}
 _TEXT_ROWS: Final = 8
@@ -47,6 +56,7 @@ class ComparedRun:
     )
     x_titles: Mapping[str, str] = field(default_factory=dict)
     cells: Sequence[str] = ()
+    objects: Mapping[str, Any] = field(default_factory=dict)  # last of each key: media
 
 
 def comparison_bundle(
@@ -68,6 +78,7 @@ def comparison_bundle(
     parts = [
         _legend(runs, left_out),
         *_charts(runs),
+        *_objects(runs),
         *_summary(runs, summary, goals or {}),
         *_config(runs, config),
         *_code(runs),
@@ -154,6 +165,116 @@ def _chart(runs: Sequence[ComparedRun], one: Overlay, section: str) -> Chart:
     )
     title = one.key.removeprefix(f"{section}/") if section else one.key
     return Chart(one.key, title, first.x_titles.get(one.key, "step"), tuple(curves))
+
+
+# --- media, plots, tables --------------------------------------------------------
+
+
+def _objects(runs: Sequence[ComparedRun]) -> list[Safe]:
+    keys = list(dict.fromkeys(key for run in runs for key in run.objects))
+    # What most runs have comes first: an object of one run alone compares nothing.
+    keys.sort(key=lambda key: sum(key in run.objects for run in runs) == 1)
+    parts: list[Safe] = []
+    room = OBJECT_BYTES
+    for key in keys[:MAX_OBJECTS]:
+        part = _object(runs, key, min(room, OBJECT_BYTES // 4))
+        room -= len(part)
+        parts += [html.heading(html.one_line(key, 120), "the last of each run"), part]
+        if room <= 0:
+            break
+    if len(parts) < 2 * len(keys):
+        says = f"{len(keys) - len(parts) // 2} of {len(keys)} media are not shown."
+        parts.append(html.hint(says))
+    return parts
+
+
+def _object(runs: Sequence[ComparedRun], key: str, budget_bytes: int) -> Safe:
+    """Show one key of all runs: plots over each other, tables held to the first."""
+    from nbtrack._media.shown import side_by_side
+    from nbtrack._media.table import Table
+
+    found = [(i, run) for i, run in enumerate(runs) if key in run.objects]
+    values = [run.objects[key] for _, run in found]
+    try:
+        if all(hasattr(value, "drawing") for value in values):
+            drawings = [value.drawing() for value in values]
+            if len({one.kind for one in drawings}) == 1 and can_overlay(drawings[0]):
+                return _overlaid([run.name for _, run in found], drawings, found)
+        if all(isinstance(value, Table) for value in values) and len(values) > 1:
+            return _tables(found, values)
+    except MediaError as error:
+        return html.hint(html.one_line(str(error), 300))
+    named = [(run.name, run.objects[key], Path()) for _, run in found]
+    return side_by_side(named, budget_bytes)
+
+
+def _overlaid(
+    names: Sequence[str],
+    drawings: Sequence[Drawing],
+    found: Sequence[tuple[int, ComparedRun]],
+) -> Safe:
+    from nbtrack._media.plot_svg import drawing_html
+
+    colors = [run_color(place) for place, _ in found]
+    named = list(zip(names, drawings, strict=True))
+    return drawing_html(overlaid(named, colors), (), OBJECT_BYTES // 4)
+
+
+def _tables(found: Sequence[tuple[int, ComparedRun]], tables: Sequence[Any]) -> Safe:
+    """Say how large each run's table is and where it first differs from the first."""
+    from nbtrack._media.table_page import rows_of
+
+    first = rows_of(tables[0])
+    parts: list[Safe] = []
+    for (place, run), table in zip(found, tables, strict=True):
+        rows = rows_of(table)
+        says = f"{rows.n_rows:,} rows, {len(rows.names):,} columns"
+        lines: list[Safe] = []
+        if rows is not first and table is not tables[0]:
+            diff = diff_tables(first, rows)
+            says = f"{says} · {_said(diff)}"
+            lines = _first_rows(diff)
+        title = el("div", _named(place, run), " ", muted(says), style=_TABLE_STYLE)
+        parts += [title, *lines]
+    return el("div", *parts)
+
+
+def _said(diff: TableDiff) -> str:
+    if diff.is_same:
+        return "the same"
+    says = [f"lacks {', '.join(map(repr, diff.gone[:6]))}"] if diff.gone else []
+    says += [f"has {', '.join(map(repr, diff.new[:6]))} besides"] if diff.new else []
+    of = f" of the first {diff.compared:,}" if diff.compared < max(diff.rows) else ""
+    says.append(f"{diff.differing:,}{of} rows differ")
+    return html.one_line("; ".join(says), 300)
+
+
+def _first_rows(diff: TableDiff) -> list[Safe]:
+    from nbtrack._media.table_static import cell_text
+
+    if not diff.first:
+        return []
+    heads = ("row", "column", "there", "here")
+    head = html.table_row([cell(name, head=True) for name in heads])
+    body = [
+        html.table_row(
+            [
+                cell(f"{row:,}", right=True),
+                cell(html.one_line(column, 40)),
+                *(cell(_cell_text(value, cell_text)) for value in sides),
+            ]
+        )
+        for row, column, *sides in diff.first
+    ]
+    return [html.data_table(head, body)]
+
+
+def _cell_text(value: Any, plain: Callable[[Any], str]) -> str:
+    if value is None:
+        return _DASH
+    if isinstance(value, dict) and "type" in value:
+        return str(value["caption"] or value["type"].removesuffix("-file"))
+    return plain(value)
 
 
 # --- summary and config --------------------------------------------------------

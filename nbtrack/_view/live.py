@@ -13,11 +13,14 @@ from nbtrack._view import displays, widgets, wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nbtrack._draw.spec import BoardSpec
+    from nbtrack._view.asks import Desk
     from nbtrack._view.board import Board
-    from nbtrack._view.spec import BoardSpec
 
-_FASTEST_S = 0.1  # between two frames
+_FASTEST_S = 0.1  # between two frames, of a board that has just begun
+_STEADY_S = 0.2  # the same, once it has been there for a few seconds
 _SLOWEST_S = 1.0
+_YOUNG_PARTS = 20
 #: A chart of a long run hardly moves in a tenth of a second, so frames become
 #: rarer as the run grows older: one in 300 parts of its time.
 _AGE_PARTS = 300
@@ -48,6 +51,8 @@ class LiveView:
         Told what was being done and what was raised.
     picture
         Gives the lasting output that a board leaves behind.
+    desk
+        Answers what the browser asks; without one it is not answered.
     """
 
     def __init__(
@@ -57,8 +62,10 @@ class LiveView:
         pull: Callable[[], None],
         on_fault: Callable[[str, BaseException], None],
         picture: Callable[[BoardSpec], Mapping[str, str]],
+        desk: Desk | None = None,
     ) -> None:
         self._board = board
+        self._desk = desk
         self._pull = pull
         self._on_fault = on_fault
         self._picture = picture
@@ -67,18 +74,21 @@ class LiveView:
         self._lock = RLock()
         self._wake = Event()
         self._thread: Thread | None = None
+        self.is_pumped = False  # there are no threads: somebody has to call `pump`
         self._closed = False
         self._began_s = monotonic()
         self._rest_s = 0.0
         self._widget: Any = None
         self._cell: contextvars.Context | None = None  # of the cell that runs now
         self._is_shown_here = False  # under that cell
+        self._moves_here = False  # and it is the one that moves
         self._rows_before = 0  # that cell
         self._pinned: list[str] = []  # displays that were asked for
         self._moving: str | None = None  # the display that follows the logging cell
         self._frozen: BoardSpec | None = None  # what it shows since its cell ended
         self._past: dict[str, BoardSpec] = {}  # pictures under cells that logged before
         self._is_heard = False  # the browser has said that it listens
+        self._is_seen = True  # so far as we know, there is a view on a page
         self._key_due_s = 0.0
         self._key_wait_s = _FIRST_KEY_FRAME_S
         self._has_plotly = False
@@ -116,12 +126,15 @@ class LiveView:
         with self._lock:
             if self._closed:
                 return
-            display_id = self._publish_live()
-            if self._moving is None:
-                self._moving = display_id
+            # ``init()`` as a cell's value shows its board once, not twice.
+            if not (self._is_shown_here and self._is_live()):
+                display_id = self._publish_live()
+                if self._moving is None:
+                    self._moving, self._moves_here = display_id, True
+                else:
+                    self._settle()
+                    self._pinned.append(display_id)
                 self._is_shown_here = True
-            else:
-                self._pinned.append(display_id)
         self._start()
 
     def _start_cell(self) -> None:
@@ -129,7 +142,7 @@ class LiveView:
             if self._closed:
                 return
             self._cell = contextvars.copy_context()
-            self._is_shown_here = False
+            self._is_shown_here = self._moves_here = False
             self._pull()  # what came before the cell is not the cell's
             self._rows_before = self._board.rows
         self._start()
@@ -139,9 +152,13 @@ class LiveView:
         with self._lock:
             if not self._closed:
                 self._pull()
-                self._follow(None)
-                if self._moving is not None and self._is_shown_here:
+                if self._moving is not None and self._moves_here:
                     self._freeze(self._moving)
+                elif not self._is_shown_here and self._has_logged():
+                    frozen = self._board.spec()
+                    display_id = displays.publish(dict(self._picture(frozen)))
+                    self._leave_behind()
+                    self._moving, self._frozen = display_id, frozen
             self._cell = None
         self._wake.set()
 
@@ -150,13 +167,27 @@ class LiveView:
         self._frozen = self._board.spec()
         displays.publish(dict(self._picture(self._frozen)), replacing=display_id)
 
+    def _settle(self) -> None:
+        """Turn a live board of another cell into its picture: one is enough."""
+        if self._moving is not None and self._frozen is None:
+            self._freeze(self._moving)
+
     def _start(self) -> None:
-        if self._thread is None:
-            context = contextvars.copy_context()
-            self._thread = Thread(
-                target=context.run, args=(self._run,), name="nbtrack-view", daemon=True
-            )
-            self._thread.start()
+        if self._thread is not None or self.is_pumped:
+            return
+        context = contextvars.copy_context()
+        thread = Thread(
+            target=context.run, args=(self._run,), name="nbtrack-view", daemon=True
+        )
+        try:
+            thread.start()
+            self._thread = thread
+        except RuntimeError:  # Pyodide has no threads
+            self.is_pumped = True
+
+    def pump(self) -> None:
+        """Draw what is new from the caller's thread, where there is no other."""
+        self._guard("draw the board", self._tick)
 
     def _run(self) -> None:
         self._guard("draw the board", self._tick)
@@ -171,21 +202,28 @@ class LiveView:
                 sleep(max(0.0, began_s + _FASTEST_S - monotonic()))
 
     def _pace_s(self) -> float:
+        if not self._is_live() and self._cell is None:
+            return _SLOWEST_S  # nobody looks, and a cell that begins wakes us
         age_s = monotonic() - self._began_s
-        return min(max(_FASTEST_S, age_s / _AGE_PARTS), _SLOWEST_S)
+        steady_s = min(max(_FASTEST_S, age_s / _YOUNG_PARTS), _STEADY_S)
+        return min(max(steady_s, age_s / _AGE_PARTS), _SLOWEST_S)
+
+    def _is_live(self) -> bool:
+        """Whether a widget is where somebody may look at it."""
+        there = self._pinned or (self._moving and self._frozen is None)
+        return bool(there and self._is_seen)
 
     def _tick(self) -> None:
         with self._lock:
             self._pull()
             if self._cell is not None and not self._closed:
                 self._follow(self._cell)
-            is_live = self._pinned or (self._moving and self._frozen is None)
-            if self._widget is None or not is_live:
+            if self._widget is None or not self._is_live():
                 return  # nobody looks
             is_key = self._is_key_due()
             frame = self._board.frame(self._cursor, key=is_key)
             if frame is not None:
-                self._widget.send(frame[0], [frame[1]])
+                self._widget.send(frame.head, frame.buffers)
         if not self._has_plotly and not self._closed:
             # After the lock: the main thread must not wait for the compression.
             self._has_plotly = True
@@ -210,17 +248,20 @@ class LiveView:
             self._key_wait_s *= _KEY_FRAME_GROWTH
         return True
 
-    def _follow(self, context: contextvars.Context | None) -> None:
+    def _follow(self, context: contextvars.Context) -> None:
         """Bring the board under the cell that logs, if it is not there yet."""
-        if self._is_shown_here or self._board.rows == self._rows_before:
+        if self._is_shown_here or not self._has_logged():
             return
-        if context is None:
-            display_id = self._publish_live()
-        else:
-            display_id = context.run(self._publish_live)
-        self._is_shown_here = True
+        if self._pinned and self._is_live():
+            return  # one live board is enough; the cell gets its picture at the end
+        display_id = context.run(self._publish_live)
+        self._is_shown_here = self._moves_here = True
         self._leave_behind()
         self._moving, self._frozen = display_id, None
+
+    def _has_logged(self) -> bool:
+        """Whether rows came since the cell began."""
+        return self._board.rows != self._rows_before
 
     def _leave_behind(self) -> None:
         """Keep the picture under the cell that logged before, or point to the new."""
@@ -236,6 +277,7 @@ class LiveView:
         if self._widget is None:
             self._widget = widgets.board_widget(self._snapshot, self._hear)
             self._key_due_s = monotonic()
+        self._is_seen = True
         name = self._board.card().name
         return displays.publish(displays.live_bundle(self._widget.model_id, name))
 
@@ -245,7 +287,7 @@ class LiveView:
             bundle: displays.Bundle = dict(self._picture(spec))
             ids = [*self._pinned, *([self._moving] if self._moving else [])]
             is_new = self._cell is not None and not self._is_shown_here
-            if is_new and self._board.rows != self._rows_before:
+            if is_new and self._has_logged():
                 # Too quick for the thread: the picture goes under this cell.
                 self._leave_behind()
                 ids = list(self._pinned)
@@ -277,21 +319,40 @@ class LiveView:
                 packed.append(wire.pack(frame))
 
     def _hear(self, content: object) -> None:
-        self._guard("hear the browser", lambda: self._take_in(content))
+        """Take a message, on the main thread or, while a cell runs, on a subshell's."""
+        # Our thread may hold the lock for a while: nothing here waits for it.
+        try:
+            self._take_in(content)
+        except Exception as error:  # noqa: BLE001  (a view must never stop training)
+            self._on_fault("hear the browser", error)
 
     def _take_in(self, content: object) -> None:
         said = content if isinstance(content, dict) else {}
-        kind = said.get("kind")
-        if said.get("v") == wire.VERSION and kind == "ready":
-            self._is_heard = True
+        kind = said.get("kind") if said.get("v") == wire.VERSION else None
+        if kind == "ready":
+            self._is_heard = self._is_seen = True
             is_asked = said.get("n") == 0
             self._key_due_s = monotonic() if is_asked else 0.0
             self._wake.set()
-        elif kind == "error":
+        elif kind == "seen":
+            self._is_heard, self._is_seen = True, said.get("views") != 0
+            self._wake.set()
+        elif kind == "ask" and self._desk is not None:
+            self._reply(self._desk, said)
+        elif said.get("kind") == "error":  # whatever its version
             raise BrowserFaultError(str(said.get("message"))[:_MAX_MESSAGE])
         else:
             message = f"a message that nbtrack does not know: {content!r}"
             raise BrowserFaultError(message[:_MAX_MESSAGE])
+
+    def _reply(self, desk: Desk, ask: Mapping[str, Any]) -> None:
+        answered = desk.answer(ask)
+        widget = self._widget
+        if widget is not None:  # else the board is a picture by now
+            widget.send(answered.head, answered.buffers)
+        self._wake.set()  # the card may have changed
+        if answered.fault is not None:
+            raise answered.fault
 
     def _guard(self, what: str, action: Callable[[], None]) -> None:
         """Run it; what it raises is reported, and the view rests a while."""

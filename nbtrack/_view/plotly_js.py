@@ -19,16 +19,21 @@ def compressed() -> bytes:
         return cached.read_bytes()
     except OSError:  # not there yet, or not readable: then it is made again
         pass
-    data = gzip.compress(_source().read_bytes(), 6, mtime=0)
+    data = gzip.compress(code(), 6, mtime=0)
     _store(cached, data)
     return data
+
+
+def code() -> bytes:
+    """Give plotly.js as it is: about 4.7 MB."""
+    return _source().read_bytes()
 
 
 def _source() -> Path:
     """Find the file without importing plotly, which takes long and is not needed."""
     spec = find_spec("plotly")
     if spec is None or spec.origin is None:
-        message = "the live charts need plotly in the kernel: pip install plotly"
+        message = "the charts need plotly where nbtrack runs: pip install plotly"
         raise ModuleNotFoundError(message, name="plotly")
     return Path(spec.origin).parent / "package_data" / "plotly.min.js"
 

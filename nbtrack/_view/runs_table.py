@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from nbtrack._view import html
-from nbtrack._view.html import Safe, cell
-from nbtrack._view.spec import format_number
+from nbtrack._draw import html
+from nbtrack._draw.html import Safe, cell
+from nbtrack._draw.spec import format_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,15 +11,16 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from nbtrack._view import html
-from nbtrack._view.html import Safe, el, joined, muted
-from nbtrack._view.spec import Card, format_number
-from nbtrack._view.svg import chart_svg
+from nbtrack._draw import html
+from nbtrack._draw.html import Safe, el, joined, muted
+from nbtrack._draw.spec import Card, format_number
+from nbtrack._draw.svg import chart_svg, described
+from nbtrack._media.shown import static_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbtrack._view.spec import BoardSpec, Chart, SummaryRow
+    from nbtrack._draw.spec import BoardSpec, Chart, MediaPanel, SummaryRow
 
 MAX_CHARTS: Final = 60
 MAX_SUMMARY_ROWS: Final = 60
@@ -28,6 +29,10 @@ _OPEN_CONFIG: Final = 16  # shown at once; the others unfold
 _MAX_FAULTS: Final = 8
 _TEXT_LINES: Final = 24
 _CHART_PX: Final = (300, 170)
+_POINTS: Final = 160  # of a chart: about every other pixel
+#: Media weigh more than charts. So many bytes in all, and of one value.
+MEDIA_BYTES: Final = 200_000
+_LARGEST_MEDIUM: Final = 32_000
 
 
 def board_bundle(spec: BoardSpec) -> dict[str, str]:
@@ -138,22 +143,44 @@ def _fault(text: str) -> Safe:
 
 
 def _sections(spec: BoardSpec) -> list[Safe]:
+    """Give charts and media by section, in the order of the board."""
     parts: list[Safe] = []
-    total = sum(len(section.charts) for section in spec.sections)
+    charts = {section.name: section.charts for section in spec.sections}
+    media: dict[str, list[MediaPanel]] = {}
+    for panel in spec.media:
+        media.setdefault(panel.section, []).append(panel)
     room = MAX_CHARTS
-    for section in spec.sections:
-        shown = section.charts[:room]
+    share = min(_LARGEST_MEDIUM, MEDIA_BYTES // max(1, 2 * len(spec.media)))
+    for name in dict.fromkeys((*charts, *media)):
+        shown = charts.get(name, ())[:room]
         room -= len(shown)
-        if not shown:
-            continue
-        if section.name:
-            parts.append(html.heading(html.one_line(section.name, 120)))
-        pictures = (chart_picture(chart) for chart in shown)
-        parts.append(el("div", *pictures, style="padding-top:4px"))
+        if name and (shown or name in media):
+            parts.append(html.heading(html.one_line(name, 120)))
+        if shown:
+            pictures = (chart_picture(chart) for chart in shown)
+            parts.append(el("div", *pictures, style="padding-top:4px"))
+        parts += [_media(panel, share) for panel in media.get(name, ())]
+    total = sum(map(len, charts.values()))
     if total > MAX_CHARTS:
         more = total - MAX_CHARTS
         parts.append(html.hint(f"{more} of {total} charts are not shown. {_all(spec)}"))
     return parts
+
+
+def _media(panel: MediaPanel, budget_bytes: int) -> Safe:
+    """Give the first and the latest value of a key, side by side."""
+    steps = dict([panel.first, panel.last])
+    style = "display:inline-block;vertical-align:top;max-width:100%;margin:0 16px 8px 0"
+    values = [
+        el(
+            "div",
+            el("div", muted(f"step {step:,}")),
+            static_html(value, panel.run_path, budget_bytes),
+            style=style,
+        )
+        for step, value in steps.items()
+    ]
+    return el("div", el("div", el("b", html.one_line(panel.title, 120))), *values)
 
 
 def _all(spec: BoardSpec) -> str:
@@ -161,11 +188,11 @@ def _all(spec: BoardSpec) -> str:
     return f"All values: nbtrack.Api().run({path!r}).history()"
 
 
-def chart_picture(chart: Chart, points: int = 160) -> Safe:
+def chart_picture(chart: Chart, points: int = _POINTS) -> Safe:
     """Give a chart as an image that survives every sanitizer."""
     width, height = _CHART_PX
     svg = chart_svg(chart, width=width, height=height, points=points)
-    return html.picture(svg, alt=chart.key, width=width, height=height)
+    return html.picture(svg, alt=described(chart), width=width, height=height)
 
 
 # --- the summary ---------------------------------------------------------------

@@ -25,7 +25,18 @@ def board_widget(
     widget = _board_class()()
     widget.take_snapshot = snapshot
     widget.on_msg(lambda _widget, content, _buffers: on_message(content))
+    _let_front_ends_choose(widget.comm)
     return widget
+
+
+def _let_front_ends_choose(comm: Any) -> None:
+    """Hear the browser on the subshell that it speaks to, while a cell runs.
+
+    Since ipykernel 7.4 a comm sends what comes in to where its last message went out,
+    which for a board is the cell: messages would wait until that cell has ended.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001
 
 
 def prepare() -> None:

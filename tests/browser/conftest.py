@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from board_page import STANDARD, BoardPage
 from lab import Lab, Notebook
 
 if TYPE_CHECKING:
@@ -65,4 +66,28 @@ def open_notebook(lab: Lab, browser: Any) -> Iterator[Callable[..., Notebook]]:
 
     yield open_
     for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_board(browser: Any) -> Iterator[Callable[..., BoardPage]]:
+    """Open a board in a page of its own; an error in its console fails the test."""
+    opened: list[tuple[Any, BoardPage]] = []
+
+    def open_(
+        frame: str = STANDARD, *, theme: str = "light", **options: Any
+    ) -> BoardPage:
+        viewport = {
+            "width": options.pop("width", 1280),
+            "height": options.pop("height", 1000),
+        }
+        context = browser.new_context(viewport=viewport, **options)
+        board = BoardPage(context.new_page())
+        opened.append((context, board))
+        board.open(frame, theme)
+        return board
+
+    yield open_
+    for context, board in opened:
+        assert board.errors == []
         context.close()

@@ -246,7 +246,7 @@ run.config["note"] = "sk-canary3canary3canary3"
 run.config["hub"] = "hf_canary4canary4canary4"
 run.config.update({"AWS_SECRET": "canary-5-update", "list_of_token": ["canary-6-list"]})
 run.log({"loss": 0.5})
-print("canary-7-printed")
+print("login sk-canary7canary7canary7 done")
 run.finish()
 """
 
@@ -270,6 +270,7 @@ def test_fault_40_secrets_of_a_script_are_nowhere_in_its_run(tmp_path):
     assert run.config["lr"] == 0.1
     assert run.config["api_key"] == run.config["db"]["password"] == "<redacted>"
     assert run.config["db"]["user"] == "me"
+    assert run.console("out") == "login <redacted> done"
 
 
 def _path():

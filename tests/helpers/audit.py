@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from nbtrack._view import html
+from nbtrack._draw import html
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -34,7 +34,7 @@ class Audit(HTMLParser):
         for name, value in attrs:
             assert name in html.ATTRIBUTES
             if name == "src":
-                assert value.startswith(html.SVG_DATA)
+                assert value.startswith(html.PICTURE_DATA)
                 self.pictures.append(value)
             if name == "style":
                 assert "url(" not in value

@@ -199,8 +199,17 @@ class Notebook:
         return f"document.querySelectorAll({json.dumps(selector)})[{view}]"
 
     def x_end(self, key: str, view: int = 0) -> str:
-        """Give the expression for how far the nth line of a metric goes."""
-        return f"({self.chart(key, view)}?.data?.[0]?.x.at(-1) ?? -1)"
+        """Give the expression for how far the nth line of a metric is drawn."""
+        return f"Number({self.chart(key, view)}?.parentElement.dataset.end ?? -1)"
+
+    def value(self, key: str, view: int = 0) -> str:
+        """Give the value in the title line of a metric."""
+        line = f"{self.chart(key, view)}.parentElement.querySelector('.nbt-value')"
+        return str(self.ask(f"{line}.textContent"))
+
+    def ink(self, key: str, view: int = 0) -> str:
+        """Give what is drawn of a metric, as a data URL."""
+        return str(self.ask(f"{self.chart(key, view)}.firstChild.toDataURL()"))
 
     def command(self, name: str, **args: Any) -> None:
         """Execute one of JupyterLab's commands and wait for it."""

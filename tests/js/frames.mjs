@@ -12,43 +12,54 @@ const python = [process.env.PYTHON, `${root}.venv/bin/python`].find(
 const PRELUDE = `
 import base64, json, math, random, types
 from nbtrack._view.board import Board
-from nbtrack._view.spec import Card
+from nbtrack._draw.spec import Card
 from nbtrack._view.wire import Cursor, pack
 
-rules = types.SimpleNamespace(step_metric=lambda key: None, hidden=lambda key: False)
+axes = {}
+rules = types.SimpleNamespace(
+    step_metric=axes.get, hidden=lambda key: False, goal=lambda key: None
+)
 summary = types.SimpleNamespace(as_dict=lambda: {})
 board = Board(lambda: Card("<b>name</b>", "id", "p", "running"), rules, summary)
 cursor = Cursor()
 out = []
 
 def feed(step, **row):
-    board.feed([types.SimpleNamespace(kind="row", step=step, data=row)])
+    us = round(step * 250_000)
+    board.feed([types.SimpleNamespace(kind="row", step=step, us=us, data=row)])
 
 def send(key=False):
     frame = board.frame(cursor, key=key)
     if frame:
-        out.append([frame[0], base64.b64encode(frame[1]).decode()])
+        out.append([frame.head, *(base64.b64encode(b).decode() for b in frame.buffers)])
 
 def truth():
-    charts = [c for s in board.spec().sections for c in s.charts]
     none = lambda v: None if math.isnan(v) else v
-    return {c.key: [list(c.curves[0].x), list(map(none, c.curves[0].y))] for c in charts}
+    points = {key: track.points(key) for key, track in board._tracks.by_key.items()}
+    return {key: [list(x), list(map(none, y))] for key, (x, y) in points.items()}
+
+def places():
+    tracks = board._tracks.by_key.items()
+    return {key: [list(c) for c in t.placed_points(key)[0]] for key, t in tracks}
 `;
 
 /**
  * Run lines of Python that call feed() and send().
  * @param {string} code
- * @returns {{frames: [any, ArrayBuffer][], truth: Record<string, [number[], (number | null)[]]>}}
+ * @returns {{frames: [any, ...ArrayBuffer[]][],
+ *            truth: Record<string, [number[], (number | null)[]]>,
+ *            places: Record<string, number[][]>}} of each metric x and y; and its
+ *   steps, its values of the axis if there is one, its seconds
  */
 export function framesOf(code) {
-  const last = "print(json.dumps([out, truth()]))";
+  const last = "print(json.dumps([out, truth(), places()]))";
   const text = execFileSync(python ?? "python3", ["-c", `${PRELUDE}\n${code}\n${last}`], {
     cwd: root,
     maxBuffer: 1e9,
     encoding: "utf8",
   });
-  const [frames, truth] = JSON.parse(text);
-  return { frames: frames.map(([head, body]) => [head, bytes(body)]), truth };
+  const [frames, truth, places] = JSON.parse(text);
+  return { frames: frames.map(([head, ...buffers]) => [head, ...buffers.map(bytes)]), truth, places };
 }
 
 /** @param {string} base64 */

@@ -8,7 +8,7 @@ import { numberText, rateText, timeText } from "../../nbtrack/_view/static/text.
 test("numbers are written as the kernel writes them", () => {
   const numbers = [0.1 + 0.2, 3, -7, 1e-9, 1234567.89, 99999.96, 0.00012345678, -1.5e-5, 12.5];
   const theirs = printed(
-    `from nbtrack._view.spec import format_number\n` +
+    `from nbtrack._draw.spec import format_number\n` +
       `print(*map(format_number, ${JSON.stringify(numbers)}))`,
   );
   assert.deepEqual(numbers.map(numberText), theirs.trim().split(" "));

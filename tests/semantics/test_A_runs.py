@@ -183,6 +183,7 @@ def test_A1_save_takes_a_directory_but_not_the_run_itself(tmp_path):
 def test_A1_alert_is_recorded_and_shown_once(monkeypatch, capsys):
     monkeypatch.delenv("NBTRACK_QUIET")
     run = nbtrack.init(project="p")
+    assert "started" in capsys.readouterr().err
     run.alert("NaN", text="loss is NaN", level=nbtrack.AlertLevel.ERROR)
     run.alert("NaN", text="again")
     run.alert("NaN", text="at once", wait_duration=0)

@@ -93,4 +93,5 @@ def test_what_hinders_it_is_told_and_costs_nothing(dead, monkeypatch):
     with pytest.warns(nbtrack.errors.NbtrackWarning, match="No space left"):
         frame = dead.history()
         _wait()
-    assert len(frame) == len(dead.history(keys=["loss"])) == 2_000
+        assert len(frame) == len(dead.history(keys=["loss"])) == 2_000
+        _wait()

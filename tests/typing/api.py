@@ -24,6 +24,13 @@ def records(run: Run) -> None:
     run.finish(exit_code=0)
 
 
+def stops(run: Run) -> None:
+    stop: bool = run.should_stop
+    if not stop:
+        run.ask_to_stop()
+    run.should_stop = True  # type: ignore[misc]
+
+
 def shares() -> Run:
     settings = nbtrack.Settings(late_steps="keep", x_label="rank0", x_primary=True)
     return nbtrack.init(id="job", mode="shared", label="rank1", settings=settings)

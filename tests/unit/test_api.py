@@ -213,7 +213,7 @@ def test_the_table_of_all_runs_names_their_projects():
 def test_code_for_wandb_meets_what_is_there_and_what_is_not():
     assert nbtrack.login(key="anything")
     with pytest.raises(AttributeError, match="not in this version"):
-        nbtrack.Image  # noqa: B018
+        nbtrack.Artifact  # noqa: B018
 
 
 @pytest.mark.usefixtures("three")

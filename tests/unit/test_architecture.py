@@ -93,7 +93,8 @@ def test_the_hard_dependencies_are_the_agreed_ones():
     names = set(re.findall(r'"([a-z-]+)', block))
     assert names == {
         *("anywidget", "ipykernel", "ipython", "ipywidgets", "nbformat"),
-        *("nvidia-ml-py", "orjson", "pandas", "plotly", "psutil", "pyarrow"),
+        *("nvidia-ml-py", "orjson", "pandas", "pillow", "plotly", "psutil"),
+        "pyarrow",
         *("tomli", "typing-extensions"),  # Python 3.10 only
     }
 

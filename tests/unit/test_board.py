@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
+from array import array
 from dataclasses import dataclass, field, replace
-from math import nan
+from math import isfinite, nan
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nbtrack._view.board import Board
-from nbtrack._view.spec import Card
+from nbtrack._draw.spec import Card, format_number
+from nbtrack._store.block import BlockBuilder
+from nbtrack._store.lines import Record as StoredRecord
+from nbtrack._view.board import Board, Sources
 from nbtrack._view.wire import Cursor
 
 
@@ -18,6 +27,7 @@ class Record:
     step: int | None
     data: dict[str, Any]
     kind: str = "row"
+    us: int = 0
 
 
 @dataclass
@@ -29,8 +39,10 @@ class Run:
     )
     step_metrics: dict[str, str] = field(default_factory=dict)
     hidden_keys: set[str] = field(default_factory=set)
+    goals: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     now_s: float = 0.0
+    sources: Sources | None = None
 
     def step_metric(self, key: str) -> str | None:
         return self.step_metrics.get(key)
@@ -38,11 +50,20 @@ class Run:
     def hidden(self, key: str) -> bool:
         return key in self.hidden_keys
 
+    def goal(self, key: str) -> str | None:
+        return self.goals.get(key)
+
     def as_dict(self) -> dict[str, Any]:
         return self.values
 
     def __post_init__(self) -> None:
-        self.board = Board(lambda: self.card, self, self, clock=lambda: self.now_s)
+        self.board = Board(
+            lambda: self.card,
+            self,
+            self,
+            sources=self.sources,
+            clock=lambda: self.now_s,
+        )
 
     def rows(self, *rows: dict[str, Any] | tuple[int, dict[str, Any]]) -> Board:
         for step, row in enumerate(rows):
@@ -177,8 +198,203 @@ def test_card_and_summary_come_once_a_second_and_only_when_changed(run: Run) -> 
     assert "layout" not in frame[0]
 
 
+def test_a_goal_and_an_axis_are_told_with_the_chart(run: Run) -> None:
+    run.goals = {"loss": "minimize", "acc": "maximize"}
+    run.step_metrics = {"acc": "epoch"}
+    run.rows({"loss": 1.0, "acc": 0.5, "epoch": 1})
+    layout, card = full(run)["layout"], full(run)["card"]
+    (section,) = layout
+    assert [(p["key"], p["goal"], p["x_title"]) for p in section["panels"]] == [
+        ("loss", "min", "step"),
+        ("epoch", "", "step"),
+        ("acc", "max", "epoch"),
+    ]
+    assert (card["x"], sorted(card["x_axes"])) == ("", ["acc", "epoch", "loss"])
+
+
+def full(run: Run) -> Any:
+    frame = run.board.frame(Cursor(), key=True)
+    assert frame is not None
+    return frame.head
+
+
+def test_hidden_metrics_stay_hidden_media_too(run: Run) -> None:
+    run.hidden_keys = {"a", "img"}
+    run.rows({"a": 1, "b": 2, "img": IMAGE, "shown": IMAGE})
+    assert [p["key"] for s in full(run)["layout"] for p in s["panels"]] == [
+        "b",
+        "shown",
+    ]
+
+
+IMAGE = {"_type": "image-file", "path": "media/x.png", "caption": "<i>"}
+
+
+def test_media_are_panels_in_their_section_and_in_the_picture(tmp_path: Path) -> None:
+    run = Run(sources=Sources(run_path=tmp_path))
+    run.rows({"train/loss": 1, "train/img": IMAGE, "t": [IMAGE] * 3}, {"train/img": {}})
+    run.rows((5, {"train/img": {**IMAGE, "caption": "last"}}))
+    panels = {s["name"]: s["panels"] for s in full(run)["layout"]}
+    assert [(p["kind"], p["title"]) for p in panels["train"]] == [
+        ("line", "loss"),
+        ("media", "img"),
+    ]
+    assert panels[""][0]["type"] == "image-file"
+    frame = run.board.frame(cursor := Cursor())
+    assert frame is not None
+    assert [(m["key"], m["step"]) for m in frame.head["media"]] == [
+        ("train/img", 0),
+        ("t", 0),
+        ("train/img", 5),
+    ]
+    assert run.board.frame(cursor) is None
+    spec = {m.key: m for m in run.board.spec().media}
+    assert (spec["train/img"].section, spec["train/img"].title) == ("train", "img")
+    assert spec["train/img"].first == (0, IMAGE)
+    assert spec["train/img"].last == (5, {**IMAGE, "caption": "last"})
+    assert spec["t"].first == spec["t"].last
+
+
+def test_the_machine_and_the_console_are_looked_at_beside_the_journal() -> None:
+    console, system = Source([(0, "out", "hello")]), Source([(1.5, CPU), (3.0, CPU)])
+    run = Run(sources=Sources(console=console, system=system))
+    run.board.poll()
+    head = full(run)
+    assert head["console"] == {"from": 0, "lines": [("out", "hello")]}
+    tabs = {(s["tab"], s["name"]): s["panels"] for s in head["layout"]}
+    assert [p["title"] for p in tabs["system", "CPU"]] == ["this process, %"]
+    assert [p["title"] for p in tabs["system", "GPU 0"]] == ["temperature, °C"]
+    assert tabs["system", "CPU"][0]["x_title"] == "seconds"
+    frame = run.board.frame(Cursor())
+    assert frame is not None
+    (part,) = frame.head["tracks"]
+    length = part["count"] + part["tail"]
+    assert array("d", frame.buffers[0][: 8 * length]).tolist() == [1.5, 3.0]
+    for _ in range(5):
+        run.board.poll()
+    assert (console.polls, system.polls) == (6, 1), "the machine once a second"
+    run.now_s += 1
+    run.board.poll()
+    assert system.polls == 2
+    run.board.close()
+    assert console.is_closed
+    assert system.is_closed
+    assert run.board.spec().sections == (), "no part of the run's own charts"
+
+
+CPU = {"system.cpu": 3.5, "system.gpu.0.temp": 40}
+
+
+class Source:
+    """Gives what it was given, once."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items, self.polls, self.is_closed = items, 0, False
+
+    def poll(self) -> list[Any]:
+        self.polls += 1
+        items, self.items = self.items, []
+        if "broken" in items:
+            raise OSError(5, "no console")
+        return items
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_a_source_that_breaks_is_told_once() -> None:
+    run = Run(sources=Sources(console=Source(["broken"])))
+    with pytest.raises(OSError, match="no console"):
+        run.board.poll()
+    run.board.poll()
+
+
+def test_blocks_and_records_make_one_board(run: Run) -> None:
+    records = [
+        StoredRecord("w", i, 250_000 * i, "row", i, {"a": i, "img": IMAGE})
+        for i in range(20)
+    ]
+    run.board.feed(records[:5])
+    builder = BlockBuilder("w")
+    for record in records[5:]:
+        builder.add_record(record)
+    run.board.feed_block(builder.build())
+    assert run.curve("a") == (list(range(20)), list(range(20)))
+    assert run.board.rows == 20
+    assert len(full(run)["media"]) == 20
+    entry = run.board.media_at("img", 10)
+    assert entry is not None
+    assert entry.seconds == 2.5
+    run.board.restart()
+    assert run.keys() == []
+    assert run.board.media_at("img", 10) == entry, "media do not depend on rules"
+
+
+def test_what_is_edited_is_told_at_once(run: Run) -> None:
+    cursor = Cursor()
+    run.board.frame(cursor)
+    run.card = replace(run.card, name="other")
+    assert run.board.frame(cursor) is None
+    run.board.hurry()
+    frame = run.board.frame(cursor)
+    assert frame is not None
+    assert frame.head["card"]["name"] == "other"
+
+
+@given(st.lists(st.floats() | st.integers(-5, 5), min_size=1, max_size=4000))
+def test_the_table_has_the_extremes_of_all_rows(values: list[float]) -> None:
+    run, finite = Run(), [v for v in values if isfinite(v)]
+    for at in range(0, len(values), 700):
+        rows = enumerate(values[at : at + 700], start=at)
+        run.board.feed([Record(step, {"a": value}) for step, value in rows])
+        run.values = {"a": 1}
+        (line,) = run.board.spec().summary
+    told = dict(line.values)
+    if finite:
+        assert told["min"] == format_number(float(min(finite)))
+        assert told["max"] == format_number(float(max(finite)))
+    else:
+        assert told == {"last": "1", "min": "", "max": ""}
+
+
 def test_listeners_do_not_take_from_one_another(run: Run) -> None:
     run.rows({"a": 1})
     one, other = Cursor(), Cursor()
     first, second = run.board.frame(one), run.board.frame(other)
     assert first == second
+
+
+LIVE = """
+import nbtrack, sys
+from pathlib import Path
+from nbtrack import _notebook
+from nbtrack._store.rundir import RunDir
+from nbtrack._view.asks import Desk, Reach
+from nbtrack._view.board import Board
+from nbtrack._view.wire import Cursor, pack
+
+run = nbtrack.init(project="p", view="off", settings={"quiet": True})
+directory, following = RunDir(Path(run.dir)), run.following
+sources = _notebook.sources(directory, live=True)
+facts = lambda: _notebook.card(run)
+board = Board(facts, following.rules, following.summary, sources=sources)
+following.follow(board)
+desk = Desk(board, Reach(directory=directory, pages=_notebook.pages))
+for step in range(3000):
+    run.log({"a": step, "b/c": -step})
+    if step % 500 == 0:
+        following.catch_up(0.025)
+        board.poll()
+        pack(board.frame(Cursor(), key=True))
+ask = {"id": 1, "what": "detail", "keys": ["a"], "x": "step", "from": 5, "to": 9}
+assert desk.answer(ask).head["ok"]
+print(sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_a_board_loads_nothing_heavy_while_the_training_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIVE], capture_output=True, text=True, check=True
+    )
+    heavy = {"numpy", "pandas", "pyarrow", "PIL", "plotly", "ipywidgets", "matplotlib"}
+    assert not heavy & set(ast.literal_eval(done.stdout.strip()))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+from pathlib import Path
 
+import numpy as np
 import pytest
 from audit import HOSTILE, Audit
 
+import nbtrack
 from nbtrack._compare.config import MISSING
 from nbtrack._view.comparison import (
     ComparedRun,
@@ -124,7 +127,7 @@ def test_a_metric_that_most_runs_have_comes_before_one_run_s_own():
     xy = ([0, 1], [1.0, 2.0])
     runs = [run(curves={"mine": xy, "ours": xy}), run(curves={"ours": xy})]
     page = comparison_bundle(runs)["text/html"]
-    assert page.index('alt="ours"') < page.index('alt="mine"')
+    assert page.index('alt="ours') < page.index('alt="mine')
 
 
 def test_charts_beyond_sixty_are_counted():
@@ -169,3 +172,61 @@ def test_the_terminal_sees_what_differs():
 def test_nothing_and_one_run_are_no_errors():
     assert comparison_bundle([])["text/plain"] == "no runs to compare"
     assert "config" in said([run(config={"lr": 1})])
+
+
+# -- media, plots, tables ----------------------------------------------------------
+
+
+def recorded(run_id, value):
+    with nbtrack.init(project="p", id=run_id, name=run_id, view="off") as one:
+        one.log({"value": value, "loss": 1.0})
+
+
+def compared_page():
+    return nbtrack.compare("p")._repr_mimebundle_()["text/html"]
+
+
+def test_plots_of_several_runs_are_one_picture():
+    for n in range(3):
+        series = nbtrack.plot.line_series([0, 1], [[n, 1]], keys=["k"], title="T")
+        recorded(f"run{n}", series)
+    page = compared_page()
+    assert len(Audit(page).pictures) == 2, "the loss, and one for all plots"
+    assert 'alt="T: run0, run1, run2"' in page
+
+
+def test_matrices_of_several_runs_stand_side_by_side():
+    for n in range(2):
+        matrix = nbtrack.plot.confusion_matrix(y_true=[0, 1], preds=[0, n])
+        recorded(f"run{n}", matrix)
+    assert len(Audit(compared_page()).pictures) == 3
+
+
+def test_tables_of_several_runs_are_held_to_the_first():
+    rows = [[0, "a"], [1, "b"], [2, "c"]]
+    for n in range(3):
+        rows[1] = [1, "b" if n < 2 else "<b>other</b>"]
+        recorded(f"run{n}", nbtrack.Table(columns=["n", "label"], data=rows))
+    said = Audit(compared_page()).said
+    assert "3 rows, 2 columns · the same" in said
+    assert "1 rows differ" in said
+    assert "<b>other</b>" in said, "as text"
+
+
+def test_pictures_of_several_runs_stand_side_by_side_and_not_in_the_summary():
+    for n in range(2):
+        pixels = [[n * 100, 0], [0, 0]]
+        recorded(f"run{n}", nbtrack.Image(np.array(pixels, dtype=np.uint8)))
+    page = compared_page()
+    assert page.count("data:image/png") == 2
+    assert "sha256" not in page
+
+
+def test_a_table_whose_file_is_gone_leaves_the_comparison_standing():
+    for n in range(2):
+        recorded(f"run{n}", nbtrack.Table(columns=["n"], data=[[n]]))
+    for path in Path("nbruns/p/run1/media").iterdir():
+        path.unlink()
+    said = Audit(compared_page()).said
+    assert "cannot be read" in said
+    assert "run0" in said

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from nbtrack._view import displays, live, widgets
+from nbtrack._draw.spec import Card
+from nbtrack._view import displays, widgets
+from nbtrack._view import live as live_module
+from nbtrack._view.asks import Desk, Reach
 from nbtrack._view.board import Board
 from nbtrack._view.live import LiveView
-from nbtrack._view.spec import Card
 
 
 @dataclass
@@ -46,14 +48,18 @@ class Page:
         if self.is_broken:
             raise OSError(5, "the disk is gone")
         rows, self.rows = self.rows, []
-        self.board.feed([SimpleNamespace(kind="row", step=s, data=d) for s, d in rows])
+        self.board.feed(
+            [SimpleNamespace(kind="row", step=s, us=0, data=d) for s, d in rows]
+        )
 
     def picture(self, spec: Any) -> dict[str, str]:
         charts = sum(len(section.charts) for section in spec.sections)
         return {"text/html": "", "text/plain": f"{charts} charts, {spec.card.state}"}
 
     def __post_init__(self) -> None:
-        rules = SimpleNamespace(step_metric=lambda _: None, hidden=lambda _: False)
+        rules = SimpleNamespace(
+            step_metric=lambda _: None, hidden=lambda _: False, goal=lambda _: None
+        )
         summary = SimpleNamespace(as_dict=dict)
         self.state = "running"
         facts = lambda: Card("otter", "id", "p", self.state)  # noqa: E731
@@ -63,6 +69,7 @@ class Page:
             pull=self.pull,
             on_fault=lambda *fault: self.faults.append(fault),
             picture=self.picture,
+            desk=Desk(self.board, Reach(refeed=self.board.restart)),
         )
 
 
@@ -144,7 +151,7 @@ def test_key_frames_are_repeated_until_the_browser_is_heard(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = [100.0]
-    monkeypatch.setattr(live, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(live_module, "monotonic", lambda: now_s[0])
     page.view.show()
     keys = []
     for _ in range(14):
@@ -153,10 +160,10 @@ def test_key_frames_are_repeated_until_the_browser_is_heard(
         keys.append(bool(page.sent) and page.sent.pop()["key"])
         page.sent.clear()
     assert [i for i, is_key in enumerate(keys) if is_key] == [0, 1, 4, 13]
-    page.hear({"v": 1, "kind": "ready", "n": 3})
+    page.hear({"v": 2, "kind": "ready", "n": 3})
     now_s[0] += 1000
     page.view._tick()
-    page.hear({"v": 1, "kind": "ready", "n": 0})
+    page.hear({"v": 2, "kind": "ready", "n": 0})
     page.view._tick()
     assert [head["key"] for head in page.sent] == [True]
     assert page.plotly == "carrier"
@@ -167,7 +174,7 @@ def test_faults_are_reported_and_never_raised(page: Page) -> None:
     page.is_broken = True
     page.view.cell_started()
     page.view.cell_ended()
-    page.hear({"v": 1, "kind": "error", "message": "plotly failed"})
+    page.hear({"v": 2, "kind": "error", "message": "plotly failed"})
     page.hear("nonsense")
     page.view.close()
     said = [f"{what}: {error}" for what, error in page.faults]
@@ -192,6 +199,104 @@ def test_without_plotly_the_board_says_so(
     with pytest.raises(ModuleNotFoundError):
         page.view._tick()
     assert page.plotly == widgets.NO_PLOTLY
+
+
+def test_init_as_a_cells_value_shows_one_board_not_two(page: Page) -> None:
+    page.view.cell_started()
+    page.view.show()
+    page.view.show()
+    assert page.shown == {"d0": "live"}
+    page.view.cell_ended()
+    page.view.cell_started()
+    page.rows = [(0, {"a": 1})]
+    page.view._tick()
+    assert page.shown["d1"] == "live", "it moves on"
+
+
+def live(page: Page) -> list[str]:
+    return [display for display, kind in page.shown.items() if kind == "live"]
+
+
+def test_a_board_opened_in_mid_training_is_the_only_live_one(page: Page) -> None:
+    page.view.cell_started()
+    page.view.show()
+    page.rows = [(0, {"a": 1})]
+    page.view._tick()
+    page.view.cell_ended()
+    page.view.cell_started()
+    page.view.show()
+    page.view.cell_ended()
+    assert live(page) == ["d1"]
+    page.view.cell_started()
+    page.rows = [(1, {"a": 1, "b": 1})]
+    page.view._tick()
+    assert live(page) == ["d1"], "none comes under the cell that logs"
+    page.view.cell_ended()
+    assert live(page) == ["d1"]
+    assert page.shown["d2"] == "2 charts, running", "but a picture when it has ended"
+    page.state = "finished"
+    page.view.close()
+    assert page.shown == {
+        "d0": "1 charts, finished",
+        "d1": "2 charts, finished",
+        "d2": "2 charts, finished",
+    }
+
+
+def test_when_its_view_is_gone_the_board_moves_on_again(page: Page) -> None:
+    page.view.cell_started()
+    page.view.show()
+    page.view.cell_ended()
+    page.view.cell_started()
+    page.view.show()
+    page.view.cell_ended()
+    page.hear({"v": 2, "kind": "seen", "views": 0})
+    page.sent.clear()
+    page.view.cell_started()
+    page.rows = [(0, {"a": 1})]
+    page.view._tick()
+    assert page.shown["d2"] == "live"
+    assert page.sent
+    assert page.faults == []
+
+
+def test_nothing_is_sent_to_a_page_that_shows_no_view(page: Page) -> None:
+    page.view.cell_started()
+    page.view.show()
+    page.view._tick()
+    page.hear({"v": 2, "kind": "seen", "views": 0})
+    page.sent.clear()
+    page.rows = [(0, {"a": 1})]
+    page.view._tick()
+    assert page.sent == []
+    page.hear({"v": 2, "kind": "seen", "views": 2})
+    page.view._tick()
+    assert [head["key"] for head in page.sent] == [False], "and what was missed comes"
+
+
+def test_asks_are_answered_and_bad_ones_are_faults_on_both_sides(page: Page) -> None:
+    page.view.show()
+    page.view._tick()
+    page.sent.clear()
+    page.hear({"v": 2, "kind": "ask", "id": 1, "what": "axis", "x": ""})
+    page.hear({"v": 2, "kind": "ask", "id": 2, "what": "dance"})
+    page.hear({"v": 1, "kind": "ask", "id": 3, "what": "axis", "x": ""})
+    page.hear({"v": 2, "kind": "frame", "id": 3})
+    assert [(head["id"], head["ok"]) for head in page.sent] == [(1, True), (2, False)]
+    said = [str(error) for _, error in page.faults]
+    assert "does not know the ask 'dance'" in said[0]
+    assert len(said) == 3
+    page.view.close()
+    page.hear({"v": 2, "kind": "ask", "id": 4, "what": "axis", "x": ""})
+    assert len(page.faults) == 3
+
+
+def test_what_the_browser_does_wrong_does_not_slow_the_board(page: Page) -> None:
+    page.view.show()
+    page.hear({"v": 2, "kind": "error", "message": "x" * 10_000})
+    assert page.view._rest_s == 0
+    ((_, error),) = page.faults
+    assert len(str(error)) <= 500
 
 
 def test_the_thread_ends_with_the_run(

@@ -25,7 +25,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def track_of(*columns: list[float]) -> Track:
     track = Track(0, "", tuple(f"k{i}" for i in range(len(columns))))
     for step, row in enumerate(zip(*columns, strict=True)):
-        track.push(step, float(step), list(row))
+        track.push(step, (float(step), step / 10), list(row))
     return track
 
 
@@ -61,6 +61,7 @@ def test_closed_points_are_a_function_of_the_samples_alone(
     assert all(map(same, track.ys["k0"], expected))
     firsts = range(0, len(expected) // 2 * track.span, track.span // 2)
     assert list(track.x) == [float(at) for at in firsts]
+    assert list(track.at[-1]) == [at / 10 for at in firsts]
 
 
 @given(st.lists(values, min_size=1, max_size=600))
@@ -92,8 +93,9 @@ def test_a_part_goes_on_as_if_it_had_always_been_alone(
     for step, (a, b, c) in enumerate(rows):
         if step == half:
             track = track.part(2, ("c", "a"))
-        track.push(step, float(step), [a, b, c] if step < half else [c, a])
-        alone.push(step, float(step), [c, a])
+        at = (float(step), step / 10)
+        track.push(step, at, [a, b, c] if step < half else [c, a])
+        alone.push(step, at, [c, a])
     for key in ("a", "c"):
         assert all(
             map(same, track.points(key)[1], alone.points(key)[1]),
@@ -108,7 +110,7 @@ def test_a_later_value_of_a_step_replaces_the_earlier(
     at %= len(samples)
     track = Track(0, "", ("a", "b"))
     for step, sample in enumerate(samples):
-        track.push(step, step, [sample, sample])
+        track.push(step, (step, step / 10), [sample, sample])
         if step == at:
             track.replace("b", value)
     corrected = track_of([*samples[:at], value, *samples[at + 1 :]])

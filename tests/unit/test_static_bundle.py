@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import random
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -12,10 +13,19 @@ from audit import HOSTILE, Audit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbtrack._view import html
+import nbtrack
+from nbtrack._draw import html
+from nbtrack._draw.spec import (
+    BoardSpec,
+    Card,
+    Chart,
+    Curve,
+    MediaPanel,
+    Section,
+    SummaryRow,
+)
 from nbtrack._view.displays import moved_bundle
-from nbtrack._view.spec import BoardSpec, Card, Chart, Curve, Section, SummaryRow
-from nbtrack._view.static_bundle import board_bundle
+from nbtrack._view.static_bundle import MEDIA_BYTES, board_bundle
 
 
 def card(**facts):
@@ -42,7 +52,7 @@ def test_twenty_charts_of_many_points_weigh_at_most_60_kb():
     config = tuple((f"model.layer{i}", str(i)) for i in range(20))
     bundle = board_bundle(board(config=config, notes="first try", tags=("a", "b")))
     page = bundle["text/html"]
-    assert len(page) + len(bundle["text/plain"]) <= 60_000
+    assert len(page) + len(bundle["text/plain"]) <= 58_000
     assert len(Audit(page).pictures) == 20
 
 
@@ -183,3 +193,69 @@ def test_the_summary_table_leaves_blanks_where_a_key_lacks_a_column():
     page = board_bundle(BoardSpec(card(), (), rows))["text/html"]
     assert page.count("<tr") == 3
     assert page.count("<td") == 6
+
+
+def panel(run_path, first, last, key="val/samples"):
+    title, section = key.rpartition("/")[2], key.rpartition("/")[0]
+    return MediaPanel(key, title, section, (0, first), (900, last), run_path)
+
+
+def test_media_show_their_first_and_latest_step_in_their_section():
+    value = {"_type": "image-file", "path": "media/gone.png"}
+    chart = Chart("val/loss", "loss", "step", (Curve("r", [0, 1], [1, 2]),))
+    spec = BoardSpec(
+        card(),
+        (Section("val", (chart,)),),
+        media=(
+            panel(Path(), value, value),
+            panel(Path(), value, value, "alone"),
+            panel(Path(), value, value, "other/<b>"),
+        ),
+    )
+    audit = Audit(board_bundle(spec)["text/html"])
+    assert audit.said.count("step 0") == audit.said.count("step 900") == 3
+    at = audit.said.index
+    assert at("val") < at("samples") < at("alone") < at("other") < at("<b>")
+
+
+def test_a_medium_of_one_step_is_shown_once():
+    value = {"_type": "image-file", "path": "media/gone.png"}
+    one = MediaPanel("a", "a", "", (3, value), (3, value), Path())
+    said = Audit(board_bundle(BoardSpec(card(), media=(one,)))["text/html"]).said
+    assert said.count("step 3") == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"_type": "image-file"},
+        {"_type": "image-file", "path": "../../etc/passwd"},
+        {"_type": "image-file", "path": 7},
+        {"_type": "nobody-knows"},
+        {"_type": "table-file", "path": "media/x.parquet"},
+        {"_type": "html-file", "path": "media/x.html"},
+        {"_type": "histogram", "bins": "x", "values": None},
+        [],
+        [{"_type": "image-file", "path": "\0"}],
+        "text",
+        None,
+    ],
+)
+def test_media_that_cannot_be_read_are_said_and_spoil_nothing(value):
+    spec = BoardSpec(card(), media=(panel(Path("nowhere"), value, value),))
+    audit = Audit(board_bundle(spec)["text/html"])
+    assert "amber-heron-12" in audit.said
+    assert not audit.pictures
+
+
+def test_media_of_a_run_are_in_its_bundle_and_stay_light():
+    np = pytest.importorskip("numpy")
+    run = nbtrack.init(project="p", view="off")
+    noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3), dtype="uint8")
+    for step in range(4):
+        run.log({f"x/{n}": nbtrack.Image(noise + step + n) for n in range(10)})
+    run.finish()
+    page = nbtrack.Api().run(f"p/{run.id}")._repr_mimebundle_()["text/html"]
+    audit = Audit(page)
+    assert len(audit.pictures) >= 10
+    assert len(page) < 1.5 * MEDIA_BYTES

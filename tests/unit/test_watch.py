@@ -116,7 +116,7 @@ def test_watch_takes_a_path_or_a_run_and_says_so():
     assert "<Watch" in repr(nbtrack.watch(run))
     own = nbtrack.init(project="p", view="off")
     assert nbtrack.watch(own).run.id == own.id
-    with pytest.raises(errors.NotAvailableError, match="not in this version"):
+    with pytest.raises(errors.WatchError, match="project/id"):
         nbtrack.watch(object())
     own.finish()
     with pytest.raises(errors.RunNotFoundError):

@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbtrack._view.tracks import Tracks
-from nbtrack._view.wire import Cursor, changed_tracks, pack
+from nbtrack._view.wire import (
+    Cursor,
+    Frame,
+    changed_tracks,
+    pack,
+    packed_series,
+    plain,
+)
 
 if TYPE_CHECKING:
     from nbtrack._view import wire
@@ -24,9 +31,11 @@ def decode(parts: list[wire.TrackPart], body: bytes) -> list[list[array[Any]]]:
     at, tracks = 0, []
     for part in parts:
         length = part["count"] + part["tail"]
-        columns = [array("d", body[at : at + 8 * length])]
-        at += 8 * length
-        for _ in range(part["series"]):
+        columns = []
+        for _ in range(1 + part["axis"]):
+            columns.append(array("d", body[at : at + 8 * length]))
+            at += 8 * length
+        for _ in range(1 + part["series"]):
             columns.append(array("f", body[at : at + 4 * length]))
             at += 4 * length
         at += -at % 8
@@ -65,18 +74,18 @@ rows = st.lists(st.dictionaries(st.sampled_from("abcd"), numbers), max_size=60)
 def test_a_listener_sees_what_the_board_holds(
     rows: list[dict[str, float]], every: int
 ) -> None:
-    tracks, listener = Tracks(lambda _: None), Listener()
+    tracks, listener = Tracks({"b": "a"}.get), Listener()
     for step, row in enumerate(rows):
-        tracks.add(step, row)
+        tracks.add(step, row, step / 4)
         if step % every == 0:
             listener.hear(tracks)
     listener.hear(tracks)
     for key, track in tracks.by_key.items():
-        x, y = track.points(key)
+        places, y = track.placed_points(key)
         heard = listener.columns[track.id]
-        place = 1 + track.keys.index(key)
-        assert heard[0] == list(x)
-        assert heard[place] == [float(v) for v in array("f", y)]
+        own = len(places) + track.keys.index(key)
+        assert heard[: len(places)] == [list(column) for column in places]
+        assert heard[own] == [float(v) for v in array("f", y)]
 
 
 @settings(max_examples=10)
@@ -88,20 +97,34 @@ def test_a_kept_place_is_the_one_a_halving_listener_has(count: int) -> None:
         if step == count:
             changed_tracks(tracks.tracks(), cursor)
             [track] = tracks.tracks()
-            had, epoch = len(track.x), track.epoch
+            had, epoch = len(track.steps), track.epoch
     [part], _ = changed_tracks(tracks.tracks(), cursor)
     for _ in range(part["epoch"] - epoch):
         had = had // 4 * 2
     assert part["from"] == had
 
 
-def test_a_packed_frame_keeps_the_body_aligned() -> None:
-    head: wire.FrameHead = {"v": 1, "kind": "frame", "n": 1, "key": True, "tracks": []}
-    packed = pack((head, b"12345678"))
+def test_a_packed_frame_keeps_its_buffers_aligned() -> None:
+    head: wire.FrameHead = {"v": 2, "kind": "frame", "n": 1, "key": True, "tracks": []}
+    packed = pack(Frame(head, [b"12345678", b"abc", b"", b"defghijk"]))
     (size,) = struct.unpack_from("<I", packed)
     assert (size + 4) % 8 == 0
-    assert json.loads(packed[4 : 4 + size]) == head
-    assert packed[4 + size :] == b"12345678"
+    assert json.loads(packed[4 : 4 + size]) == head | {"sizes": [8, 3, 0, 8]}
+    assert packed[4 + size :] == b"12345678" + b"abc" + bytes(5) + b"defghijk"
+
+
+def test_series_of_an_answer_are_aligned() -> None:
+    x, y = array("d", [1.0, 2.0, 3.0]), array("d", [4.0, 5.0, 6.0])
+    body = packed_series([(x, y), (x, y)])
+    assert len(body) == 2 * (3 * 8 + 3 * 4 + 4)
+    assert array("f", body[24:36]) == array("f", [4.0, 5.0, 6.0])
+    assert array("d", body[40:64]) == x
+
+
+@given(st.recursive(st.none() | st.floats() | st.text() | st.binary(), st.lists))
+def test_what_a_run_says_can_be_sent(value: Any) -> None:
+    text = json.dumps(plain({"a": value}), allow_nan=False, ensure_ascii=False)
+    assert text.encode()
 
 
 def sent_bytes(steps: int, frames: int, metrics: int = 20) -> int:
@@ -110,7 +133,7 @@ def sent_bytes(steps: int, frames: int, metrics: int = 20) -> int:
     noise = [random.random() for _ in range(997)]
     for step in range(steps):
         value = exp(-step / steps) + noise[step % 997]
-        tracks.add(step, {f"m{i}": value for i in range(metrics)})
+        tracks.add(step, {f"m{i}": value for i in range(metrics)}, step / 200)
         if step % (steps // frames) == 0:
             parts, body = changed_tracks(tracks.tracks(), cursor)
             total += len(body) + len(json.dumps(parts))

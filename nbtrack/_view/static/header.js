@@ -1,18 +1,27 @@
 // Who the run is and how far it is.
 
-import { element, setText } from "./dom.js";
+import { button, element, labelled, setText } from "./dom.js";
 import { countText, rateText, timeText } from "./text.js";
 
 const TICK_MS = 1000;
+const SILENCE_S = 60; // without news while running: then it is said
+const GONE_NOTE =
+  "The kernel has ended or was restarted. This is the last it told; all that was logged is on disk.";
+/** @type {Record<string, string>} */
+const WHAT = {
+  edit: "Your change", stop: "Stopping", axis: "The x axis", detail: "Detail",
+  media: "The picture", table: "The table",
+};
 
 /** The card's facts; the elapsed time goes on by itself while the run does. */
 export class Header {
   /**
    * @param {import("./store.js").Store} store
-   * @param {AbortSignal} signal
+   * @param {import("./chart.js").Context} context
    */
-  constructor(store, signal) {
+  constructor(store, context) {
     this.store = store;
+    this.context = context;
     this.state = element("span", "nbt-state");
     this.name = element("strong", "nbt-name");
     this.project = element("span", "nbt-project");
@@ -24,6 +33,8 @@ export class Header {
     this.bar.setAttribute("aria-label", "progress");
     this.faults = element("ul", "nbt-faults");
     this.faults.setAttribute("role", "alert");
+    this.waiting = element("p", "nbt-waiting");
+    this.waiting.setAttribute("role", "status");
     /** @type {Map<string, HTMLElement>} */
     this.cells = new Map();
     for (const label of ["Step", "Elapsed", "Left", "Steps/s"]) {
@@ -33,28 +44,56 @@ export class Header {
     }
     const dot = element("span", "nbt-dot");
     dot.setAttribute("aria-hidden", "true");
-    const badge = element("span", "nbt-badge", dot, this.state);
-    const who = element("div", "nbt-who", this.name, this.project, badge, this.tags);
-    const line = element("div", "nbt-headline", who, this.facts);
-    this.root = element("header", "", line, this.notes, this.bar, this.faults);
+    this.badge = element("span", "nbt-badge", dot, this.state);
+    this.edit = button("Edit name, tags and notes", "nbt-icon nbt-i-edit", () => this.openForm());
+    this.stop = button("", "nbt-button", () => this.ask({ what: "stop" }));
+    this.actions = element("div", "nbt-actions", this.stop);
+    const who = element(
+      "div", "nbt-who", this.name, this.edit, this.badge, this.project, this.tags,
+    );
+    const line = element("div", "nbt-headline", who, this.facts, this.actions);
+    this.form = element("form", "nbt-form");
+    this.form.hidden = true;
+    this.root = element(
+      "header", "", line, this.form, this.notes, this.bar, this.waiting, this.faults,
+    );
     const ticker = setInterval(() => this.tick(), TICK_MS);
-    signal.addEventListener("abort", () => clearInterval(ticker));
+    context.signal.addEventListener("abort", () => clearInterval(ticker));
   }
 
   get isRunning() {
-    return this.store.card.state === "running";
+    return this.store.card.state === "running" && !this.store.kernel;
   }
 
   update() {
-    const card = this.store.card;
-    this.root.dataset.state = card.state ?? "";
-    setText(this.state, card.state ?? "");
+    const { card, kernel } = this.store;
+    const isLost = kernel && card.state === "running";
+    this.root.dataset.state = isLost ? "gone" : card.state ?? "";
+    setText(this.state, (isLost ? kernel : card.state) ?? "");
     setText(this.name, card.name ?? "");
-    setText(this.project, card.project ?? "");
+    setText(this.project, [card.project, card.group, card.job_type].filter(Boolean).join(" · "));
     setText(this.notes, card.notes ?? "");
-    this.setTexts(this.tags, "span", card.tags ?? []);
-    this.setTexts(this.faults, "li", card.faults ?? []);
+    setTexts(this.tags, "span", card.tags ?? []);
+    setTexts(this.faults, "li", card.faults ?? []);
+    const canEdit = Boolean(card.can_edit) && !kernel;
+    this.edit.hidden = !canEdit;
+    if (!canEdit) this.form.hidden = true;
+    this.actions.hidden = !canEdit || card.state !== "running";
+    setText(this.stop, card.stop ? "Stop asked for" : "Stop after this step");
+    this.stop.removeAttribute("aria-label");
+    this.stop.disabled = Boolean(card.stop);
+    this.stop.title = card.stop
+      ? "The loop ends where it looks at run.should_stop"
+      : "Makes run.should_stop true, for a loop that looks at it";
+    this.updateWaiting();
     this.tick();
+  }
+
+  updateWaiting() {
+    const { waiting, kernel } = this.store;
+    const whats = [...new Set(waiting.values())].map((what) => WHAT[what] ?? what);
+    const text = whats.length ? `${whats.join(", ")}: when the cell is free` : "";
+    setText(this.waiting, kernel ? GONE_NOTE : text);
   }
 
   tick() {
@@ -72,13 +111,18 @@ export class Header {
     this.bar.setAttribute("aria-valuenow", String(Math.round(done * 100)));
     const fill = /** @type {HTMLElement} */ (this.bar.firstChild);
     fill.style.width = `${(done * 100).toFixed(1)}%`;
+    const silent = (performance.now() - this.store.heardAt) / 1000;
+    const isSilent = this.isRunning && this.store.heardAt && silent > SILENCE_S;
+    this.badge.title = isSilent ? `nothing new for ${timeText(silent)}` : "";
+    this.badge.classList.toggle("nbt-is-silent", Boolean(isSilent));
   }
 
   elapsedText() {
-    const elapsed = this.store.card.elapsed_s;
-    if (elapsed === undefined) return "";
-    const since = this.isRunning ? performance.now() - this.store.cardAt : 0;
-    return timeText(elapsed + since / 1000);
+    const { card, cardAt, goneAt } = this.store;
+    if (card.elapsed_s === undefined) return "";
+    const until = this.store.kernel ? goneAt : performance.now();
+    const since = card.state === "running" ? Math.max(0, until - cardAt) : 0;
+    return timeText(card.elapsed_s + since / 1000);
   }
 
   /**
@@ -91,15 +135,55 @@ export class Header {
     /** @type {HTMLElement} */ (cell.parentElement).hidden = !text;
   }
 
-  /**
-   * @param {HTMLElement} parent
-   * @param {string} tag
-   * @param {string[]} texts
-   */
-  setTexts(parent, tag, texts) {
-    if ([...parent.children].map((c) => c.textContent).join("\n") === texts.join("\n")) {
-      return;
-    }
-    parent.replaceChildren(...texts.map((text) => element(tag, "", text)));
+  openForm() {
+    const { card } = this.store;
+    /** @type {Record<string, string>} */
+    const before = { name: card.name, tags: (card.tags ?? []).join(", "), notes: card.notes ?? "" };
+    const fields = Object.entries(before).map(([field, value]) => {
+      const box = element(field === "notes" ? "textarea" : "input");
+      const made = /** @type {HTMLInputElement} */ (box);
+      made.value = value;
+      made.name = field;
+      return labelled(field[0].toUpperCase() + field.slice(1), made);
+    });
+    const save = button("Save", "nbt-button", () => {});
+    save.type = "submit";
+    const close = () => {
+      this.form.hidden = true;
+      this.edit.focus();
+    };
+    this.form.replaceChildren(...fields, save, button("Cancel", "nbt-link", close));
+    this.form.onsubmit = (event) => {
+      event.preventDefault();
+      const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (
+        this.form.querySelectorAll("[name]")
+      );
+      for (const { name: field, value } of inputs) {
+        if (value === before[field]) continue;
+        const tags = value.split(",").map((tag) => tag.trim()).filter(Boolean);
+        this.ask({ what: "edit", field, value: field === "tags" ? tags : value });
+      }
+      close();
+    };
+    this.form.onkeydown = (event) => {
+      if (event.key === "Escape") close();
+    };
+    this.form.hidden = false;
+    this.form.querySelector("input")?.select();
   }
+
+  /** @param {Record<string, any>} message */
+  ask(message) {
+    this.context.ask(message).catch(this.context.onError);
+  }
+}
+
+/**
+ * @param {HTMLElement} parent
+ * @param {string} tag
+ * @param {string[]} texts
+ */
+function setTexts(parent, tag, texts) {
+  if ([...parent.children].map((c) => c.textContent).join("\n") === texts.join("\n")) return;
+  parent.replaceChildren(...texts.map((text) => element(tag, "", text)));
 }

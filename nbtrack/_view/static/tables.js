@@ -7,6 +7,14 @@ function isNumber(text) {
   return /^-?(\d|inf|nan)/.test(text);
 }
 
+const ORDER = ["last", "min", "max", "mean", "best", "best_step", "first"];
+
+/** @param {string} label */
+function rank(label) {
+  const at = ORDER.indexOf(label);
+  return at < 0 ? ORDER.length : at;
+}
+
 /** Statistics of each metric, updated cell by cell. */
 export class SummaryTable {
   constructor() {
@@ -23,6 +31,7 @@ export class SummaryTable {
   /** @param {Map<string, [string, string][]>} summary */
   update(summary) {
     const labels = [...new Set([...summary.values()].flat().map(([label]) => label))];
+    labels.sort((a, b) => rank(a) - rank(b));
     const keys = [...summary.keys()];
     const shape = JSON.stringify([labels, keys]);
     if (shape !== this.shape) this.rebuild(labels, keys);

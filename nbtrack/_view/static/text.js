@@ -1,7 +1,7 @@
 // Numbers and times as a person reads them.
 
 /**
- * About five digits, as format_number in nbtrack/_view/spec.py writes them.
+ * About five digits, as format_number in nbtrack/_draw/spec.py writes them.
  * @param {number} value
  */
 export function numberText(value) {
@@ -25,7 +25,7 @@ export function timeText(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const parts = [Math.floor(whole / 60) % 60, whole % 60];
   const hours = Math.floor(whole / 3600);
-  const [minutes, secs] = parts.map((part) => String(part).padStart(2, "0"));
+  const [minutes, secs] = parts.map(twoDigits);
   if (hours) return `${hours}:${minutes}:${secs}`;
   return `${parts[0]}:${secs}`;
 }
@@ -33,4 +33,21 @@ export function timeText(seconds) {
 /** @param {number} rate */
 export function rateText(rate) {
   return rate >= 100 ? countText(rate) : String(Number(rate.toPrecision(3)));
+}
+
+/** @param {number} seconds since 1970 */
+export function clockText(seconds) {
+  const at = new Date(seconds * 1000);
+  return [at.getHours(), at.getMinutes(), at.getSeconds()].map(twoDigits).join(":");
+}
+
+/** @param {number} seconds since 1970 */
+export function dayText(seconds) {
+  const options = /** @type {const} */ ({ month: "short", day: "numeric" });
+  return new Date(seconds * 1000).toLocaleDateString("en-US", options);
+}
+
+/** @param {number} value */
+function twoDigits(value) {
+  return String(value).padStart(2, "0");
 }

@@ -1,6 +1,7 @@
 // Colours of the page, for what CSS cannot reach: the insides of a chart.
 
-/** @typedef {{text: string, faint: string, grid: string, ground: string}} Theme */
+/** @typedef {{text: string, faint: string, grid: string, ground: string,
+ *             font: string}} Theme */
 
 /**
  * @param {Element} root an element of the board
@@ -11,14 +12,15 @@ export function themeOf(root) {
   root.append(probe);
   /** @param {string} name */
   const read = (name) => {
-    probe.style.color = `var(${name})`;
+    probe.style.color = `var(--nbt-${name})`;
     return getComputedStyle(probe).color;
   };
   const theme = {
-    text: read("--nbt-text"),
-    faint: read("--nbt-faint"),
-    grid: read("--nbt-grid"),
-    ground: read("--nbt-ground"),
+    text: read("text"),
+    faint: read("faint"),
+    grid: read("grid"),
+    ground: read("ground"),
+    font: getComputedStyle(root).fontFamily,
   };
   probe.remove();
   return theme;

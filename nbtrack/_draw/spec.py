@@ -8,10 +8,11 @@ about which charts exist, what they are called, or in which order they come.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 #: Colours that colour-blind readers can tell apart and that read on a light and
 #: on a dark ground alike (Okabe and Ito's set, the yellow and black replaced).
@@ -44,6 +45,10 @@ class Card:
     directory: str = ""
     config: tuple[tuple[str, str], ...] = ()  # flattened key, value as text
     faults: tuple[str, ...] = ()  # one line each: what was lost or damaged
+    group: str | None = None
+    job_type: str | None = None
+    can_edit: bool = False  # this process writes the run
+    is_stopping: bool = False  # it was asked to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,25 @@ class SummaryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaPanel:
+    """The first and the latest of what was logged under one key: images, say."""
+
+    key: str
+    title: str  # the key without its section
+    section: str
+    first: tuple[int, Any]  # the step, and what its row says
+    last: tuple[int, Any]
+    run_path: Path  # where the files are
+
+
+@dataclass(frozen=True, slots=True)
 class BoardSpec:
     """All that a board shows at one moment."""
 
     card: Card
     sections: tuple[Section, ...] = ()
     summary: tuple[SummaryRow, ...] = field(default=())
+    media: tuple[MediaPanel, ...] = ()
 
 
 _DOUBLE_BITS = 1023  # integers beyond are larger than every double

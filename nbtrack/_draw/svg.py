@@ -18,13 +18,13 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from nbtrack._view.html import clean, one_line
-from nbtrack._view.spec import format_number
+from nbtrack._draw.html import clean, one_line
+from nbtrack._draw.spec import format_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nbtrack._view.spec import Chart, Curve
+    from nbtrack._draw.spec import Chart, Curve
 
     Point = tuple[float, float]
     Segment = list[Point]
@@ -57,11 +57,14 @@ def chart_svg(
     width: int = 300,
     height: int = 170,
     points: int = 200,
+    grey: str = _GREY,
+    ink: str = "",
 ) -> str:
     """Draw a chart as a complete SVG document.
 
     ``points`` bounds what one curve alone may use; overlaid curves share more
-    sparingly, since eight lines in one small picture need less detail each.
+    sparingly, since eight lines in one small picture need less detail each. ``grey``
+    is the colour of its text, ``ink`` that of its title.
     """
     buckets = max(16, int(points / 2 / math.sqrt(max(1, len(chart.curves)))))
     drawn = [
@@ -69,7 +72,7 @@ def chart_svg(
         for curve in chart.curves
     ]
     everything = [point for _, segments in drawn for seg in segments for point in seg]
-    head = _head(chart, width, height)
+    head = _head(chart, (width, height), grey, ink)
     if not everything:
         body = _empty(chart, width, height)
     else:
@@ -238,26 +241,33 @@ def _trim(number: str) -> str:
 # --- drawing -------------------------------------------------------------------
 
 
-def _head(chart: Chart, width: int, height: int) -> str:
+def described(chart: Chart) -> str:
+    """Say in words what a chart shows, for those who do not see it."""
+    latest = _latest(chart)
+    about = one_line(f"{chart.key} over {chart.x_title}", 120)
+    return f"{about}, latest {latest}" if latest else about
+
+
+def _latest(chart: Chart) -> str:
     one = chart.curves[0] if len(chart.curves) == 1 else None
-    latest = format_number(_number(one.y[-1])) if one and len(one.y) else ""
+    return format_number(_number(one.y[-1])) if one and len(one.y) else ""
+
+
+def _head(chart: Chart, size: tuple[int, int], grey: str, ink: str) -> str:
+    width, height = size
+    latest = _latest(chart)
     name_px = width - 16 - len(latest) * 7.7
     name = _middle_cut(clean(one_line(chart.title, 200)), max(4, int(name_px / 7.7)))
-    about = one_line(f"{chart.key} over {chart.x_title}", 120)
-    about += f", latest {latest}" if latest else ""
-    value = (
-        f'<text x="{width - 6}" y="14" font-size="12" text-anchor="end"'
-        f' fill="{_color(one)}">{latest}</text>'
-        if one and latest
-        else ""
-    )
+    fill = f' fill="{ink}"' if ink else ""
+    value = f'<text x="{width - 6}" y="14" text-anchor="end"' if latest else ""
+    value += f' fill="{_color(chart.curves[0])}">{latest}</text>' if latest else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
-        f' viewBox="0 0 {width} {height}" role="img" fill="{_GREY}"'
+        f' viewBox="0 0 {width} {height}" fill="{grey}"'
         ' font-family="system-ui,sans-serif" font-size="10">'
-        f"<title>{_text(about)}</title>"
-        f'<text x="2" y="14" font-size="12" font-weight="600">{_text(name)}</text>'
-        f"{value}"
+        '<g font-size="12">'
+        f'<text x="2" y="14" font-weight="600"{fill}>{_text(name)}</text>'
+        f"{value}</g>"
     )
 
 
@@ -292,12 +302,15 @@ def _plot(
         (color, [[place(point) for point in seg] for seg in segments])
         for color, segments in drawn
     ]
-    rows = [(y_axis.place(v, bottom - 3, top + 3), label) for v, label in y_axis.ticks]
-    columns = [(x_axis.place(v, left + 3, right - 3), s) for v, s in x_axis.ticks]
-    grid = "".join(f"M{left} {_px(y)}H{right}" for y, _ in rows)
-    grid += "".join(f"M{_px(x)} {top}V{bottom}" for x, _ in columns)
+    # Whole pixels: shorter, and a hairline between two pixels would be a blur.
+    y_places = [y_axis.place(v, bottom - 3, top + 3) for v, _ in y_axis.ticks]
+    x_places = [x_axis.place(v, left + 3, right - 3) for v, _ in x_axis.ticks]
+    rows = [(round(y), s) for y, (_, s) in zip(y_places, y_axis.ticks, strict=True)]
+    columns = [(round(x), s) for x, (_, s) in zip(x_places, x_axis.ticks, strict=True)]
+    grid = "".join(f"M{left} {y}H{right}" for y, _ in rows)
+    grid += "".join(f"M{x} {top}V{bottom}" for x, _ in columns)
     y_text = "".join(
-        f'<text x="{left - 4}" y="{_px(y + 3)}">{label}</text>' for y, label in rows
+        f'<text x="{left - 4}" y="{y + 3}">{label}</text>' for y, label in rows
     )
     return (
         f'<path d="{grid}" stroke="{_GREY}" stroke-opacity=".22"/>'
@@ -308,7 +321,7 @@ def _plot(
 
 
 def _x_text(
-    columns: list[tuple[float, str]],
+    columns: list[tuple[int, str]],
     x_title: str,
     place: tuple[int, int, int],
 ) -> str:
@@ -321,7 +334,7 @@ def _x_text(
     in_corner = len(name) * 5.6 < left - 6
     free = right if in_corner else right - len(name) * 5.8
     labels = "".join(
-        f'<text x="{_px(min(x, right + 6 - len(label) * 3))}" y="{y}">{label}</text>'
+        f'<text x="{min(x, right + 6 - len(label) * 3)}" y="{y}">{label}</text>'
         for x, label in columns
         if x + len(label) * 3 <= free or in_corner
     )
@@ -351,8 +364,9 @@ def _curves(pixels: list[tuple[str, list[Segment]]]) -> str:
             dots.append(
                 f'<path stroke="{color}" stroke-width="{thick}" d="{_dots(lone)}"/>',
             )
+    round_ends = ' stroke-linecap="round"' if dots else ""  # they are the dots
     return (
-        '<g fill="none" stroke-linecap="round" stroke-linejoin="round">'
+        f'<g fill="none" stroke-linejoin="round"{round_ends}>'
         f"{''.join(lines)}{''.join(dots)}</g>"
     )
 
@@ -403,10 +417,6 @@ def _scale(grow: int) -> str:
 def _pair(dx: int, dy: int) -> str:
     """Write one step; a minus sign separates as well as a blank does."""
     return f"{dx if dx < 0 else f' {dx}'}{dy if dy < 0 else f' {dy}'}"
-
-
-def _px(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
 
 
 def _color(curve: Curve) -> str:

@@ -26,6 +26,11 @@ ATTRIBUTES: Final = frozenset(
     ("alt", "class", "colspan", "height", "scope", "src", "style", "title", "width"),
 )
 SVG_DATA: Final = "data:image/svg+xml;base64,"
+#: What a picture's address may begin with: nothing is fetched.
+PICTURE_DATA: Final = (
+    SVG_DATA,
+    *(f"data:image/{kind};base64," for kind in ("png", "jpeg", "gif", "webp", "bmp")),
+)
 #: MathJax of either age leaves a board alone: ``$x$`` in a name is a name.
 NO_MATH: Final = "tex2jax_ignore mathjax_ignore"
 LINE: Final = "#80889040"  # hairlines
@@ -114,8 +119,8 @@ def _attribute(name: str, value: str) -> str:
     if name == "style" and not _STYLE.fullmatch(value):
         msg = f"style {value!r} is more than properties and values"
         raise ValueError(msg)
-    if name == "src" and not value.startswith(SVG_DATA):
-        msg = f"a picture must be {SVG_DATA}…, got {value[:40]!r}"
+    if name == "src" and not value.startswith(PICTURE_DATA):
+        msg = f"a picture must be one of {PICTURE_DATA}…, got {value[:40]!r}"
         raise ValueError(msg)
     return escape(clean(value))
 
@@ -131,7 +136,7 @@ def picture(svg: str, *, alt: str, width: int, height: int) -> Safe:
     return el(
         "img",
         src=SVG_DATA + base64.b64encode(svg.encode()).decode(),
-        alt=one_line(alt, 80),
+        alt=one_line(alt, 160),
         width=width,
         height=height,
         style="display:inline-block;max-width:100%;margin:0 16px 10px 0;"
