@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nbtrack._faults import Faults
     from nbtrack._run import Run
     from nbtrack._store.rundir import RunDir
-    from nbtrack._view.board import Board, Sources
+    from nbtrack._view.board import Board
     from nbtrack.settings import Settings
 
 _MAX_CONFIG: Final = 40  # entries of the config on a run's card
@@ -204,6 +204,7 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
     from nbtrack._store.rundir import RunDir
     from nbtrack._view.asks import Desk, Reach
     from nbtrack._view.board import Board
+    from nbtrack._view.sources import sources_of
     from nbtrack._view.static_bundle import board_bundle
 
     following, directory = run.following, RunDir(Path(run.dir))
@@ -211,7 +212,7 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         lambda: card(run),
         following.rules,
         following.summary,
-        sources=sources(directory, live=kind == "live"),
+        sources=sources_of(directory, with_machine=kind == "live"),
     )
     following.follow(board)
 
@@ -289,24 +290,6 @@ def _leave_pictures(run: Run, recorder: CellRecorder, board: Board) -> None:
 
     recorder.listeners.append(hear)
     run.at_finish("show the board", finish)
-
-
-def sources(directory: RunDir, *, live: bool) -> Sources:
-    """Give what a board of a run shows besides its journal."""
-    from nbtrack._media import shown as media
-    from nbtrack._view.board import Sources
-
-    if not live:
-        return Sources(run_path=directory.path, media=media)
-    from nbtrack._capture.console import ConsoleTail
-    from nbtrack._capture.system import SystemTail
-
-    return Sources(
-        run_path=directory.path,
-        media=media,
-        console=ConsoleTail(directory),
-        system=SystemTail(directory),
-    )
 
 
 def pages(

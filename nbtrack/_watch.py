@@ -104,13 +104,14 @@ class Watch:
     def _followed_board(self) -> Board:
         if self._board is None:
             from nbtrack._view.board import Board
+            from nbtrack._view.sources import sources_of
 
             following = self._following
             self._board = Board(
                 lambda: self.run.card(following.last_step, map(str, self.faults)),
                 following.rules,
                 following.summary,
-                sources=_notebook.sources(self._directory, live=True),
+                sources=sources_of(self._directory),
             )
             following.follow(self._board)
         return self._board

@@ -7,7 +7,7 @@ import wave
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from nbtrack._media.base import Media, Shown, caption_of
+from nbtrack._media.base import FileMedia, Shown, caption_of
 from nbtrack._media.numbers import numbers_of
 from nbtrack._media.source import Held, RunFile, UserFile, stored
 from nbtrack.errors import (
@@ -51,7 +51,7 @@ _FLAT, _DEEP = 1, 2
 _LOUDEST: Final = 32_767
 
 
-class Audio(Media):
+class Audio(FileMedia):
     """Sound to be logged, or of a stored run.
 
     Parameters
@@ -155,11 +155,6 @@ class Audio(Media):
     def read(self) -> bytes:
         """Give the content of its file."""
         return self._source.read()
-
-    @property
-    def path(self) -> Path | None:
-        """Its file: in the run, or the user's; None where it is in memory."""
-        return getattr(self._source, "path", None)
 
     def to_numpy(self) -> NDArray[Any]:
         """Give the samples of a WAV of 8 or 16 bits: (T,) or (T, channels).

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from nbtrack._draw.html import Safe
-    from nbtrack._media.source import Store
+    from nbtrack._media.source import Source, Store
 
 #: ``_type`` of a row's value → the module that has its class, and the class.
 HOMES: Final = {
@@ -211,6 +211,17 @@ class Media:
     def __repr__(self) -> str:
         told = f" {self.caption!r}" if self.caption else ""
         return f"<{type(self).__name__}{told}>"
+
+
+class FileMedia(Media):
+    """An object whose content is one file, of the run's or the user's, or in memory."""
+
+    _source: Source
+
+    @property
+    def path(self) -> Path | None:
+        """Its file: in the run, or the user's; None where it is in memory."""
+        return getattr(self._source, "path", None)
 
 
 def restored(value: Any, run_path: Path) -> Any:

@@ -19,7 +19,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack._media.base import Media, restored
-from nbtrack._media.numbers import numbers_of
+from nbtrack._media.numbers import npy_of, numbers_of
 from nbtrack._media.source import RunFile
 from nbtrack.errors import MediaTypeError
 
@@ -182,11 +182,7 @@ class Encoder:
         return found[1]
 
     def _array_file(self, array: Any) -> dict[str, Any]:
-        import numpy as np
-
-        file = BytesIO()
-        np.save(file, array, allow_pickle=False)
-        path = self._store.put(file.getvalue(), ".npy")
+        path = self._store.put(npy_of(array), ".npy")
         shape, dtype = list(array.shape), array.dtype.str
         return {"_type": "ndarray-file", "dtype": dtype, "shape": shape, "path": path}
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from nbtrack._media import overlays, pixels
-from nbtrack._media.base import Media, Shown, caption_of
+from nbtrack._media import overlays
+from nbtrack._media.base import FileMedia, Shown, caption_of
 from nbtrack._media.encode import (
-    PLAIN_MODES,
     SEEN,
     STATIC_SIDES,
     WRITTEN,
@@ -21,6 +19,7 @@ from nbtrack._media.encode import (
     on_page,
     thumbnail,
 )
+from nbtrack._media.pictures import converted, opened, taken
 from nbtrack._media.source import Held, RunFile, UserFile, stored
 from nbtrack.errors import MediaError, MediaFileError, MediaSizeError, MediaTypeError
 
@@ -42,13 +41,12 @@ _SHOWN: Final = {
     "BMP": (".bmp", "image/bmp"),
 }
 _MIMES: Final = {**dict(_SHOWN.values()), ".svg": "image/svg+xml"}
-_SHINING: Final = frozenset({"RGBa", "PA"})  # modes with transparency
 _THUMB: Final = 512  # pixels of the longer side that a board is sent
 _SMALL: Final = 2**16  # bytes of a picture that is sent as it is
 _MOST_SVG: Final = 2**24
 
 
-class Image(Media):
+class Image(FileMedia):
     """A picture to be logged, or one of a stored run.
 
     Parameters
@@ -91,7 +89,6 @@ class Image(Media):
 
     _type = "image-file"
     _note = ""  # what had to be changed
-    _source: Source
     _boxes_file: RunFile | None = None
 
     def __init__(
@@ -125,7 +122,7 @@ class Image(Media):
         elif isinstance(given, (UserFile, Held)):
             self._take_file(given, mode, kind, keep=not (mode or file_type))
         else:
-            picture, self._note = _picture(given, normalize=normalize)
+            picture, self._note = taken(given, normalize=normalize)
             self._take(picture, mode, kind)
         if classes is not None:
             self._labels = overlays.classes_of(classes)
@@ -143,7 +140,7 @@ class Image(Media):
 
         if isinstance(mask, (str, os.PathLike)):
             file: Source = UserFile(mask)
-            size = _opened(file).size
+            size = opened(file).size
         else:
             picture = Pictures.fromarray(mask)
             size, file = picture.size, Held(encoded(picture, "png"), ".png")
@@ -166,7 +163,7 @@ class Image(Media):
     def _take(self, picture: Picture, mode: str | None, kind: str) -> None:
         """Take a picture that nobody else will change."""
         if mode:
-            picture = _converted(picture, mode)
+            picture = converted(picture, mode)
         self.width, self.height = picture.size
         suffix, _ = _SHOWN[WRITTEN[kind]]
         self._source = Held(lambda: encoded(picture, kind), suffix)
@@ -177,7 +174,7 @@ class Image(Media):
         if file.suffix == ".svg":
             self._source = file
             return
-        picture = _opened(file)
+        picture = opened(file)
         self.width, self.height = picture.size
         if keep and picture.format in _SHOWN:
             suffix, _ = _SHOWN[picture.format]
@@ -244,7 +241,7 @@ class Image(Media):
         if self._source.suffix == ".svg":
             msg = "An SVG has no pixels; its text is in read()."
             raise MediaError(msg)
-        picture = _opened(self._source)
+        picture = opened(self._source)
         try:
             picture.load()
         except Exception as error:
@@ -261,11 +258,6 @@ class Image(Media):
     def read(self) -> bytes:
         """Give the content of its file."""
         return self._source.read()
-
-    @property
-    def path(self) -> Path | None:
-        """Its file: in the run, or the user's; None where it is in memory."""
-        return getattr(self._source, "path", None)
 
     @property
     def format(self) -> str:
@@ -296,7 +288,7 @@ class Image(Media):
 
         return {
             name: {
-                "mask_data": np.asarray(_opened(file).convert("L")),
+                "mask_data": np.asarray(opened(file).convert("L")),
                 "class_labels": {int(k): v for k, v in labels.items()},
             }
             for name, (file, labels) in self._masks.items()
@@ -350,7 +342,7 @@ class Image(Media):
         from PIL import Image as Pictures
 
         file, own = self._masks[name]
-        mask = _opened(file).convert("L")
+        mask = opened(file).convert("L")
         labels = {**self._labels, **own}
         present = [i for i, count in enumerate(mask.histogram()) if i and count]
         if max(mask.size) > side:
@@ -384,7 +376,7 @@ class Image(Media):
         if self._source.suffix == ".svg":
             return data_url(_svg(self._source, budget_bytes), _MIMES[".svg"]), (0, 0)
         picture = self.image
-        masks = [_opened(file).convert("L") for file, _ in self._masks.values()]
+        masks = [opened(file).convert("L") for file, _ in self._masks.values()]
         boxes = overlays.outlines(self.boxes, self._labels, *picture.size)
         content = self._source.read()
         size = on_page(picture.size)
@@ -435,122 +427,6 @@ def _held(content: bytes) -> Held:
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
         return Held(content, ".svg")
     return Held(content, "")
-
-
-def _opened(file: Source) -> Picture:
-    """Open a picture's file: its size is known then, its pixels are not read.
-
-    Raises
-    ------
-    MediaFileError, MediaSizeError
-    """
-    from PIL import Image as Pictures
-
-    where = getattr(file, "path", "the given image")
-    try:
-        content = BytesIO(file.read())
-        picture = Pictures.open(content, formats=_FORMATS)
-    except MediaError:
-        raise
-    except (Pictures.DecompressionBombError, Pictures.DecompressionBombWarning) as e:
-        msg = f"{where} is too large a picture: {e}"
-        raise MediaError(msg) from e
-    except Exception as error:
-        raise MediaFileError(where, "it is no picture that Pillow knows") from error
-    pixels.check_size(str(where), *picture.size)
-    return picture
-
-
-#: Not among them: those that run programs (EPS), or are as good as never meant.
-_FORMATS: Final = (
-    "PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "ICO", "TGA", "JPEG2000",
-)  # fmt: skip
-
-
-def _picture(given: Any, *, normalize: bool) -> tuple[Picture, str]:
-    """Give what is in memory as a picture of its own."""
-    if _is_pil(given):
-        return _from_pil(given, normalize=normalize)
-    figure = figure_of(given)
-    if figure is not None:
-        return rendered(figure), ""
-    if isinstance(given, (list, tuple)) or hasattr(given, "shape"):
-        return pixels.picture_of(given, normalize=normalize)
-    if hasattr(given, "__array__") or hasattr(given, "__dlpack__"):
-        import numpy as np
-
-        return pixels.picture_of(np.asarray(given), normalize=normalize)
-    msg = (
-        f"An image cannot be made of {type(given).__name__}. It takes an array, a "
-        "tensor, a PIL image, a matplotlib figure, a path, or a file's bytes."
-    )
-    raise MediaTypeError(msg)
-
-
-def _is_pil(given: Any) -> bool:
-    return any(base.__module__ == "PIL.Image" for base in type(given).__mro__)
-
-
-def _from_pil(given: Picture, *, normalize: bool) -> tuple[Picture, str]:
-    pixels.check_size("An image", *given.size)
-    if not given.width or not given.height:
-        msg = f"An image of {given.width} x {given.height} has no pixels."
-        raise MediaError(msg)
-    if given.mode in ("I", "F", "I;16B", "I;16L") or normalize:
-        import numpy as np
-
-        return pixels.picture_of(np.asarray(given), normalize=normalize)
-    if given.mode in PLAIN_MODES:
-        return given.copy(), ""
-    if given.mode == "La":  # which PIL converts to nothing else
-        return given.convert("LA"), ""
-    return given.convert("RGBA" if given.mode in _SHINING else "RGB"), ""
-
-
-def _converted(picture: Picture, mode: str) -> Picture:
-    try:
-        return picture.convert(mode)
-    except (ValueError, KeyError, TypeError) as error:
-        msg = (
-            f"Image(mode={mode!r}): a picture of the mode {picture.mode!r} cannot be "
-            f"converted to that ({error}). Usual modes are L, LA, RGB and RGBA."
-        )
-        raise MediaError(msg) from error
-
-
-def figure_of(given: Any) -> Any:
-    """Give matplotlib's figure: of itself, of axes, of pyplot; None for all else."""
-    if getattr(given, "__name__", "") == "matplotlib.pyplot":
-        return given.gcf()
-    libraries = {b.__module__.partition(".")[0] for b in type(given).__mro__}
-    if not libraries & {"matplotlib", "mpl_toolkits", "seaborn"}:
-        return None
-    if hasattr(given, "savefig"):
-        return getattr(given, "figure", given) or given
-    return getattr(given, "figure", None)
-
-
-def rendered(figure: Any) -> Picture:
-    """Draw a matplotlib figure.
-
-    Raises
-    ------
-    MediaError
-        It is too large, or raises itself.
-    """
-    from PIL import Image as Pictures
-
-    width, height = (int(side * figure.dpi) for side in figure.get_size_inches())
-    pixels.check_size("A figure", width, height)
-    file = BytesIO()
-    try:
-        figure.savefig(file, format="png", bbox_inches="tight")
-    except Exception as error:
-        msg = f"The figure cannot be drawn: {type(error).__name__}: {error}"
-        raise MediaError(msg) from error
-    picture = Pictures.open(file)
-    picture.load()
-    return picture
 
 
 def _svg(source: Source, most: int = _MOST_SVG) -> bytes:

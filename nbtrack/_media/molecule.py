@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nbtrack._media import clouds
-from nbtrack._media.base import Media, caption_of
+from nbtrack._media.base import FileMedia, caption_of
 from nbtrack._media.overlays import rgb_of
 from nbtrack._media.source import Held, RunFile, UserFile, stored
 from nbtrack.errors import (
@@ -55,7 +55,7 @@ class Atoms(NamedTuple):
     bonds: list[tuple[int, int]]
 
 
-class Molecule(Media):
+class Molecule(FileMedia):
     """A molecule to be logged, or of a stored run.
 
     Parameters
@@ -137,11 +137,6 @@ class Molecule(Media):
     def read(self) -> str:
         """Give the text of its file."""
         return self._source.read().decode("utf-8", "replace")
-
-    @property
-    def path(self) -> Path | None:
-        """Its file: in the run, or the user's; None where it is in memory."""
-        return getattr(self._source, "path", None)
 
     @property
     def atoms(self) -> Atoms:

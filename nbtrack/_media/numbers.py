@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbtrack._record.arrays import as_numbers
+from nbtrack._record.arrays import as_numbers, opened
 from nbtrack.errors import MediaTypeError
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ def numbers_of(data: Any, what: str) -> NDArray[Any] | None:
     return _had(as_numbers, data, what)
 
 
+def npy_of(array: NDArray[Any]) -> bytes:
+    """Give an array as the content of a ``.npy`` file."""
+    import numpy as np
+
+    file = BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
 def shape_of(data: Any, what: str) -> tuple[int, ...]:
     """Give the shape of an array, or of lists in a list, without fetching it.
 
@@ -43,6 +53,17 @@ def shape_of(data: Any, what: str) -> tuple[int, ...]:
 
     found = getattr(data, "shape", None)
     return tuple(found) if found is not None else _had(np.shape, data, what)
+
+
+def array_of(data: Any, what: str) -> Any:
+    """Give the array of an object that has one and says no shape; others as they are.
+
+    Raises
+    ------
+    MediaTypeError
+        It raises itself.
+    """
+    return _had(opened, data, what)
 
 
 def _had(get: Callable[[Any], _Got], data: Any, what: str) -> _Got:

@@ -8,8 +8,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack._media import clouds
-from nbtrack._media.base import Media, caption_of
-from nbtrack._media.numbers import numbers_of, shape_of
+from nbtrack._media.base import FileMedia, caption_of
+from nbtrack._media.numbers import npy_of, numbers_of, shape_of
 from nbtrack._media.overlays import color_of, rgb_of
 from nbtrack._media.source import Held, RunFile, UserFile, stored
 from nbtrack.errors import (
@@ -41,7 +41,7 @@ _CLOUD: Final = ".npy"
 _FLAT: Final = 2
 
 
-class Object3D(Media):
+class Object3D(FileMedia):
     """A cloud of points or a mesh, to be logged, or of a stored run.
 
     Parameters
@@ -121,7 +121,7 @@ class Object3D(Media):
             data = data.get("points")
         points = _points(data)
         self.count, self.columns = points.shape
-        self._source = Held(lambda: _npy(points), _CLOUD)
+        self._source = Held(lambda: npy_of(points), _CLOUD)
 
     # -- rows --------------------------------------------------------------------
 
@@ -144,11 +144,6 @@ class Object3D(Media):
     def read(self) -> bytes:
         """Give the content of its file."""
         return self._source.read()
-
-    @property
-    def path(self) -> Path | None:
-        """Its file: in the run, or the user's; None where it is in memory."""
-        return getattr(self._source, "path", None)
 
     @property
     def boxes(self) -> list[dict[str, Any]]:
@@ -301,14 +296,6 @@ def _points(data: Any) -> NDArray[Any]:
         msg = "A cloud's points are numbers."
         raise MediaTypeError(msg)
     return np.array(points)
-
-
-def _npy(points: NDArray[Any]) -> bytes:
-    import numpy as np
-
-    file = BytesIO()
-    np.save(file, points, allow_pickle=False)
-    return file.getvalue()
 
 
 def _boxes(given: Any) -> list[dict[str, Any]]:

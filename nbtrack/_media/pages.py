@@ -7,7 +7,7 @@ import os
 from io import StringIO
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from nbtrack._media.base import Media, caption_of
+from nbtrack._media.base import FileMedia, caption_of
 from nbtrack._media.offline import offline
 from nbtrack._media.source import Held, RunFile, UserFile, stored
 from nbtrack.errors import MediaError, MediaFileError, MediaSizeError, MediaTypeError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nbtrack._draw.html import Safe
     from nbtrack._media.base import Shown
-    from nbtrack._media.source import Source, Store
+    from nbtrack._media.source import Store
 
 MOST_PAGE: Final = 2**26  # bytes
 MOST_SENT: Final = 2**24
@@ -28,23 +28,17 @@ _PATHS: Final = (".html", ".htm", ".xhtml")
 _MOST_PATH: Final = 4_096
 
 
-class _Document(Media):
+class _Document(FileMedia):
     """Something whose content is one text."""
 
     _suffix: ClassVar[str] = ".html"
     _mime: ClassVar[str] = "text/html"
-    _source: Source
 
     def _to_row(self, store: Store) -> dict[str, Any]:
         return stored(self._source, store).to_row()
 
     def _from_row(self, row: dict[str, Any], run_path: Path) -> None:
         self._source = RunFile.of(row, run_path)
-
-    @property
-    def path(self) -> Path | None:
-        """Its file in the run; None where it is in memory."""
-        return getattr(self._source, "path", None)
 
     def read(self) -> str:
         """Give its text.
@@ -338,7 +332,7 @@ def _figure_json(value: Any) -> bytes:
     if hasattr(value, "to_dict") and not isinstance(value, dict):
         value = value.to_dict()
     if not isinstance(value, dict):
-        from nbtrack._media.image import figure_of
+        from nbtrack._media.pictures import figure_of
 
         drawn = figure_of(value) is not None
         advice = " Log matplotlib's as nbtrack.Image(figure)." if drawn else ""

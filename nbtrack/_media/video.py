@@ -13,7 +13,7 @@ from fractions import Fraction
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from nbtrack._media.base import Media, caption_of
+from nbtrack._media.base import FileMedia, caption_of
 from nbtrack._media.numbers import numbers_of, shape_of
 from nbtrack._media.pixels import check_size
 from nbtrack._media.source import Held, RunFile, UserFile, stored
@@ -53,7 +53,7 @@ _FASTEST: Final = 240
 _SLACK: Final = 1e-3  # by which a float may leave [0, 1] unmentioned: rounding
 
 
-class Video(Media):
+class Video(FileMedia):
     """Film to be logged, or of a stored run.
 
     Parameters
@@ -144,11 +144,6 @@ class Video(Media):
     def read(self) -> bytes:
         """Give the content of its file."""
         return self._source.read()
-
-    @property
-    def path(self) -> Path | None:
-        """Its file: in the run, or the user's; None where it is in memory."""
-        return getattr(self._source, "path", None)
 
     # -- how it looks ------------------------------------------------------------
 

@@ -86,7 +86,8 @@ def _of_library(value: Any, modules: set[str]) -> Media | None:
         from nbtrack._media.pages import Bokeh
 
         return Bokeh(value)
-    from nbtrack._media.image import Image, figure_of
+    from nbtrack._media.image import Image
+    from nbtrack._media.pictures import figure_of
 
     figure = figure_of(value)
     return None if figure is None else Image(figure)

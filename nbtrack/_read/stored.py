@@ -20,7 +20,7 @@ from nbtrack._record.metrics import Rules
 from nbtrack._store.alive import state_of
 from nbtrack._store.rundir import FORMAT
 from nbtrack._tables import LoggedTables
-from nbtrack.errors import StorageError
+from nbtrack.errors import NbtrackError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -343,15 +343,20 @@ class StoredRun(Described, Exports, Captured, LoggedTables):
 
     def board(self, facts: Callable[[], Card] | None = None) -> Board:
         """Give a board of all that was logged so far; by default with its own card."""
-        from nbtrack._media import shown as media
-        from nbtrack._view.board import Board, Sources
+        from nbtrack._view.board import Board
+        from nbtrack._view.sources import sources_of
 
         history = self._read()
         summary = _folded(history)
         last_step = max((int(b.steps.max()) for b in history.blocks()), default=None)
         own = facts or (lambda: self.card(last_step))
-        sources = Sources(run_path=self._directory.path, media=media)
+        sources = sources_of(self._directory)
         board = Board(own, summary.rules, summary, sources=sources)
+        try:
+            board.poll()
+        except (OSError, NbtrackError) as error:
+            self.damage.append(f"console and system metrics: {error}")
+        board.close()
         if _is_in_order(history):
             for block in history.blocks():
                 board.feed_block(block)
@@ -370,6 +375,8 @@ class StoredRun(Described, Exports, Captured, LoggedTables):
             name=self.name,
             run_id=self.id,
             project=self.project,
+            group=self.group or "",
+            job_type=self.job_type or "",
             state=self.state,
             tags=tuple(self.tags),
             notes=self.notes,

@@ -21,7 +21,7 @@ from nbtrack._draw.spec import (
 from nbtrack._view import wire
 from nbtrack._view.console_log import ConsoleLog
 from nbtrack._view.machine import group_machine
-from nbtrack._view.media_log import MediaLog, MediaSender
+from nbtrack._view.media_log import PLOTLY_TYPES, MediaLog, MediaSender
 from nbtrack._view.pace import Pace
 from nbtrack._view.summary_rows import SummaryRows
 from nbtrack._view.tracks import Tracks
@@ -210,6 +210,12 @@ class Board:
         return self._x or self._rules.step_metric(key)
 
     # -- what goes out -------------------------------------------------------------
+
+    @property
+    def needs_plotly(self) -> bool:
+        """Whether there is anything that plotly.js draws: lines do without."""
+        types = tuple(self._media.keys().values())
+        return any(kind in PLOTLY_TYPES for kind in types)
 
     def card(self) -> Card:
         """Give the facts of the header as they are now."""

@@ -224,7 +224,7 @@ class LiveView:
             frame = self._board.frame(self._cursor, key=is_key)
             if frame is not None:
                 self._widget.send(frame.head, frame.buffers)
-        if not self._has_plotly and not self._closed:
+        if self._board.needs_plotly and not self._has_plotly and not self._closed:
             # After the lock: the main thread must not wait for the compression.
             self._has_plotly = True
             self._bring_plotly()

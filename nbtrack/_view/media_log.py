@@ -35,6 +35,10 @@ _TOLD: Final = 10_000  # steps in one frame, the latest
 _CACHED_BYTES: Final = 4_000_000
 
 
+#: What plotly.js draws; ``needsPlotly`` in board.js says the same.
+PLOTLY_TYPES: Final = frozenset(("plotly-file", "object3D-file", "molecule-file"))
+
+
 class ShownLike(Protocol):
     """One object as it is shown; see ``nbtrack._media.shown``."""
 

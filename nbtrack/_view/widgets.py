@@ -42,8 +42,6 @@ def _let_front_ends_choose(comm: Any) -> None:
 def prepare() -> None:
     """Do what takes long, before it is needed."""
     _board_class()
-    _plotly_class()
-    plotly_js.compressed()
 
 
 def plotly_widget() -> Any:

@@ -156,3 +156,25 @@ def test_without_scripts_there_are_the_pictures(
     page.wait_for_selector("noscript img")
     assert "otter" in page.locator("noscript").inner_text()
     context.close()
+
+
+_BLANK = """() => [...document.querySelectorAll(".nbt-chart canvas")].filter((c) =>
+  !c.width || !c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((v) => v)
+).length"""
+
+
+def test_on_paper_there_is_also_what_was_out_of_view(
+    open_page: Open, tmp_path: Path
+) -> None:
+    run = nbtrack.init(project="p")
+    for step in range(20):
+        run.log({f"metric_{number}": step * number for number in range(30)})
+    run.finish()
+    page, heard = open_page(
+        run.to_html(tmp_path / "x.html"), viewport={"width": 500, "height": 400}
+    )
+    page.wait_for_selector(".nbt-chart canvas")
+    assert page.evaluate(_BLANK) > 10
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(_BLANK) == 0
+    assert heard.errors == []

@@ -20,6 +20,16 @@ def test_every_row_of_the_table_names_tests_that_exist_and_every_test_a_row():
     assert defined - named == set(), "tests that are there and not named"
 
 
+def test_every_test_that_is_named_anywhere_in_it_is_there():
+    defined = {
+        name
+        for path in TESTS.rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))
+    }
+    named = set(re.findall(r"`(test_\w+)`", TABLE.read_text("utf-8")))
+    assert named - defined == set()
+
+
 def test_every_number_from_1_to_50_has_its_row():
     rows = re.findall(r"^\| (\d+) \|", TABLE.read_text("utf-8"), re.MULTILINE)
     assert [int(row) for row in rows] == list(range(1, 51))

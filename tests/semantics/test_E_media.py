@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import pytest
 import nbtrack
 from nbtrack import errors
 from nbtrack._media import shown as looks
+from nbtrack._store.blobs import Blobs
 
 
 def project():
@@ -314,6 +317,26 @@ def test_E0_html_of_a_file_that_is_not_there_raises():
 def test_E0_nothing_is_fetched():
     with pytest.raises(FileNotFoundError, match="nothing is fetched"):
         nbtrack.Image("https://example.org/a.png")
+
+
+def test_E2_the_format_names_every_type_and_every_member():
+    from nbtrack._media.base import HOMES
+
+    text = (Path(__file__).parents[2] / "FORMAT.md").read_text("utf-8")
+    named = set(re.findall(r"`([^`\n]+)`", text))
+    assert set(HOMES) <= named
+    run = project()
+    rows = {name: make().to_row(Blobs(run._directory)) for name, make in MAKERS.items()}
+    rows["chart"] = nbtrack.plot.bar(
+        nbtrack.Table(columns=["a", "b"], data=[["x", 1]]), "a", "b"
+    ).to_row(Blobs(run._directory))
+    for name, row in rows.items():
+        assert set(row) <= named, name
+        path = Path(run.dir, row["path"]) if "path" in row else None
+        if path is not None:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            assert (row["sha256"], row["size"]) == (digest, path.stat().st_size)
+            assert path.name.partition(".")[0] == digest[:20]
 
 
 # -- broken and missing files --------------------------------------------------------

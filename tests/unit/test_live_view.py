@@ -166,6 +166,18 @@ def test_key_frames_are_repeated_until_the_browser_is_heard(
     page.hear({"v": 2, "kind": "ready", "n": 0})
     page.view._tick()
     assert [head["key"] for head in page.sent] == [True]
+
+
+FIGURE = {"_type": "plotly-file", "path": "media/x.plotly.json", "size": 2}
+
+
+def test_plotly_travels_only_when_something_is_drawn_by_it(page: Page) -> None:
+    page.view.show()
+    page.rows = [(0, {"loss": 1})]
+    page.view._tick()
+    assert page.plotly == ""
+    page.rows = [(1, {"roc": FIGURE})]
+    page.view._tick()
     assert page.plotly == "carrier"
 
 
@@ -196,6 +208,7 @@ def test_without_plotly_the_board_says_so(
 
     monkeypatch.setattr(widgets, "plotly_widget", missing)
     page.view.show()
+    page.rows = [(0, {"roc": FIGURE})]
     with pytest.raises(ModuleNotFoundError):
         page.view._tick()
     assert page.plotly == widgets.NO_PLOTLY

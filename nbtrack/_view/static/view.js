@@ -131,6 +131,8 @@ export class BoardView {
     });
     this.resized.observe(this.root);
     watchTheme(this.root, () => this.retheme(), signal);
+    // On paper, nothing is out of view.
+    addEventListener("beforeprint", () => this.drawAll().forEach((card) => card.draw()), { signal });
     signal.addEventListener("abort", () => {
       this.store.listeners.delete(listener);
       this.seen?.disconnect();
@@ -226,7 +228,9 @@ export class BoardView {
   }
 
   drawAll() {
-    for (const card of this.cards.values()) this.draw(card);
+    const cards = [...this.cards.values()];
+    for (const card of cards) this.draw(card);
+    return cards;
   }
 
   /** @param {any} card */

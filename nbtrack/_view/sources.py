@@ -1,0 +1,27 @@
+"""Where a board of a run directory gets from what does not stand in the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbtrack._view.board import Sources
+
+if TYPE_CHECKING:
+    from nbtrack._store.rundir import RunDir
+
+
+def sources_of(run: RunDir, *, with_machine: bool = True) -> Sources:
+    """Give media and, if asked for, console and system metrics of a run."""
+    from nbtrack._media import shown as media
+
+    if not with_machine:
+        return Sources(run_path=run.path, media=media)
+    from nbtrack._capture.console import ConsoleTail
+    from nbtrack._capture.system import SystemTail
+
+    return Sources(
+        run_path=run.path,
+        media=media,
+        console=ConsoleTail(run),
+        system=SystemTail(run),
+    )
