@@ -339,6 +339,17 @@ def test_E2_the_format_names_every_type_and_every_member():
             assert path.name.partition(".")[0] == digest[:20]
 
 
+def test_E_what_is_left_of_fourteen_histograms_fits_into_a_saved_cell():
+    run = project()
+    for _ in range(2):  # the first and the last are shown of each
+        keys = [f"{kind}/{n}" for kind in ("gradients", "parameters") for n in range(7)]
+        run.log({key: nbtrack.Histogram(RNG.normal(size=500)) for key in keys})
+    run.finish()
+    page = stored(run)._repr_mimebundle_()["text/html"]
+    assert page.count("histogram of") == 28
+    assert len(page) < 50_000
+
+
 # -- broken and missing files --------------------------------------------------------
 
 

@@ -371,11 +371,12 @@ from nbtrack import _notebook
 from nbtrack._store.rundir import RunDir
 from nbtrack._view.asks import Desk, Reach
 from nbtrack._view.board import Board
+from nbtrack._view.sources import sources_of
 from nbtrack._view.wire import Cursor, pack
 
 run = nbtrack.init(project="p", view="off", settings={"quiet": True})
 directory, following = RunDir(Path(run.dir)), run.following
-sources = _notebook.sources(directory, live=True)
+sources = sources_of(directory)
 facts = lambda: _notebook.card(run)
 board = Board(facts, following.rules, following.summary, sources=sources)
 following.follow(board)
