@@ -19,6 +19,7 @@ from nbtrack._config import Config, Keeper
 from nbtrack._exports import Exports
 from nbtrack._following import Following
 from nbtrack._gradients.watching import Watching
+from nbtrack._keeping import Keeping
 from nbtrack._record.metrics import Rule, Rules, check_flag, make_rule
 from nbtrack._record.row import as_scalars, check_mapping, flatten, kind_of, split
 from nbtrack._record.steps import Placement, place
@@ -29,23 +30,20 @@ from nbtrack.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import timedelta
     from types import TracebackType
 
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from nbtrack._alerts import Alerts
     from nbtrack._faults import Faults
     from nbtrack._record.row import Keep
-    from nbtrack._saved import SavedFiles
     from nbtrack._store.journal import Journal
     from nbtrack._store.rundir import RunDir
 
 State = Literal["running", "finished", "failed", "killed"]
 
 
-class Run(About, Exports, Captured, ReadsItself, LoggedTables, Watching):
+class Run(About, Keeping, Exports, Captured, ReadsItself, LoggedTables, Watching):
     """One experiment being recorded; made by ``nbtrack.init``.
 
     Safe to use from several threads. In a forked child it goes on recording, into a
@@ -80,7 +78,6 @@ class Run(About, Exports, Captured, ReadsItself, LoggedTables, Watching):
         self._closers: list[tuple[str, Callable[[], None]]] = []
         #: Rules, summary, and whoever else reads what is recorded.
         self.following = Following(directory, faults, self._has_ended)
-        self._show_alert: Callable[[str], None] | None = None
         self._config = Config(config, self._config_keeper())
         #: What went wrong without stopping the training; see ``Faults``.
         self.faults: Faults = faults
@@ -281,98 +278,6 @@ class Run(About, Exports, Captured, ReadsItself, LoggedTables, Watching):
         self.following.catch_up()
         return self.following.rules.resolve(name)
 
-    def save(
-        self,
-        glob_str: str | os.PathLike[str],
-        base_path: str | os.PathLike[str] | None = None,
-        policy: str = "live",
-        glob: bool = True,  # noqa: FBT002  (W&B's signature)
-    ) -> list[str]:
-        """Keep files of yours with the run, in its ``files`` directory.
-
-        Parameters
-        ----------
-        glob_str
-            A file, a directory, or a pattern such as ``"checkpoints/*.pt"``; what it
-            matches now.
-        base_path
-            What of the paths lies below it is kept; by default the working directory.
-        policy
-            "now" copies once, "end" when the run ends, "live" both.
-        glob
-            False takes ``*``, ``?`` and ``[`` as they are.
-
-        Returns
-        -------
-        list of str
-            Where the copies are, or will be.
-
-        Raises
-        ------
-        SettingError
-            A policy that is none of these.
-        ValueError
-            The files are not below ``base_path``.
-        """
-        self._check_open("save")
-        pattern = os.fsdecode(glob_str)
-        base = None if base_path is None else os.fsdecode(base_path)
-        return self._files.save(pattern, base, policy, expands=glob)
-
-    def _not_kept(self, message: str, error: OSError | None) -> None:
-        self.faults.add(
-            "save",
-            message,
-            subject=message,
-            error=error,
-            in_user_call=self._is_open,  # finish() must come to its end
-        )
-
-    def alert(
-        self,
-        title: str,
-        text: str = "",
-        level: str = "INFO",
-        wait_duration: float | timedelta | None = 60,
-    ) -> None:
-        """Record something that people should hear of, and print it as one line.
-
-        Parameters
-        ----------
-        level
-            "INFO", "WARN" or "ERROR".
-        wait_duration
-            Seconds in which another alert of this title is passed over.
-
-        Raises
-        ------
-        SettingError
-            A level that is none of these.
-        """
-        self._check_open("alert")
-        self._alerts.give(title, text, level, wait_duration)
-
-    @cached_property
-    def _alerts(self) -> Alerts:
-        from nbtrack._alerts import Alerts
-
-        alerts = Alerts(self._record)
-        if self._show_alert is not None:
-            alerts.show = self._show_alert
-        return alerts
-
-    def at_alert(self, show: Callable[[str], None]) -> None:
-        """Say how an alert is shown, which is a line of text."""
-        self._show_alert = show
-
-    def log_artifact(self, *_: object, **__: object) -> Any:
-        """Say that artifacts are not in this version; ``save`` keeps files."""
-        raise errors.NotAvailableError("log_artifact", "run.save(…) keeps files")
-
-    def use_artifact(self, *_: object, **__: object) -> Any:
-        """Say that artifacts are not in this version."""
-        raise errors.NotAvailableError("use_artifact", "read the files by their path")
-
     def finish(self, exit_code: int | None = None) -> None:
         """End the run: close its row, write its summary, freeze its charts.
 
@@ -431,14 +336,6 @@ class Run(About, Exports, Captured, ReadsItself, LoggedTables, Watching):
                 subject="at finish",
                 in_user_call=False,
             )
-
-    @cached_property
-    def _files(self) -> SavedFiles:
-        from nbtrack._saved import SavedFiles, copy_whole
-
-        files = SavedFiles(self._directory.path / "files", self._not_kept, copy_whole)
-        self.at_finish("copy the saved files", files.finish)
-        return files
 
     def at_finish(self, what: str, close: Callable[[], None]) -> None:
         """Have something done when the run ends, after its state is saved.
