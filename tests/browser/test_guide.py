@@ -67,7 +67,7 @@ def test_the_guide_from_the_first_cell_to_a_stranger(
     for number, cell in enumerate(cells):
         if cell.cell_type == "code":
             nb.run(number, 60_000)
-    nb.until(f"{PICTURES}.length === 12")
+    nb.until(f"{PICTURES}.length === 13")
     nb.save()
     nb.command("notebook:shutdown-kernel")
     assert nb.errors == []
@@ -80,7 +80,7 @@ def test_the_guide_from_the_first_cell_to_a_stranger(
         reader = open_notebook("strange.ipynb", has_kernel=False, height=1100)
         trusted = "window.jupyterapp.shell.currentWidget.content.widgets[6].model"
         assert reader.ask(f"{trusted}.trusted") is False
-        reader.until(f"{PICTURES}.length === 12")
+        reader.until(f"{PICTURES}.length === 13")
         reader.until(f"{PICTURES}.every(i => i.complete && i.naturalWidth > 0)")
         shade = theme.split()[-1].lower()
         look(reader, f"guide-run-{shade}", theme, RUN)

@@ -80,8 +80,8 @@ def test_the_first_run_shows_its_charts_without_scripts(execute):
     notebook = execute(notebook=source)
     pages = [o.data["text/html"] for o in outputs_of(notebook) if "data" in o]
     ours = [Tags(page) for page in pages if "<style" not in page]  # pandas has one
-    assert sum(tags.images for tags in ours) == 12, (
-        "two boards and a comparison of four"
+    assert sum(tags.images for tags in ours) == 13, (
+        "two boards, a comparison of four, and a watched run"
     )
     assert set().union(*(tags.tags for tags in ours)) <= HARMLESS
 
