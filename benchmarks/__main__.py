@@ -23,6 +23,7 @@ NAMES = (
     "capture",
     "importing",
     "media",
+    "watching",
     "kill",
     "wire",
     "in_browser",
