@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from typing import Final
 
 _ADJECTIVES: Final = """
@@ -24,8 +23,12 @@ stoat stork swan tern thrush toad trout vole warbler weasel wren
 
 def new_name(number: int) -> str:
     """Draw a name that ends in the run's number within its project."""
-    draw = random.SystemRandom()  # the user's seeded generator stays untouched
-    return f"{draw.choice(_ADJECTIVES.split())}-{draw.choice(_NOUNS.split())}-{number}"
+    return f"{_drawn(_ADJECTIVES.split())}-{_drawn(_NOUNS.split())}-{number}"
+
+
+def _drawn(words: list[str]) -> str:
+    # The user's seeded generator stays untouched; ``random`` takes long to load.
+    return words[int.from_bytes(os.urandom(4), "big") % len(words)]
 
 
 def shown(directory: str) -> str:

@@ -8,7 +8,8 @@ were.
 
 What the thread costs is measured: after a sample that took 10 ms of processor time it
 rests for at least two seconds: half a percent of a core, whatever the settings ask.
-(Loading psutil and the GPU driver, once, is not counted.)
+(Loading psutil and the GPU driver, once, is not counted.) In the same way, who prints
+without pause is written down every few seconds instead of twice each.
 
 In a forked child there is no thread, and nothing is heard or measured: the machine is
 the parent's to measure, and what a worker prints is not part of the run. A run that is
@@ -21,7 +22,7 @@ import math
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack._capture.streams import Streams
 from nbtrack._fork import tell_when_forked
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 #: How often text is written down: so much of it may be lost to a kill.
 TAKE_S: Final = 0.5
+#: Of a core, at most, for that; then it is written down less often.
+TAKE_SHARE: Final = 0.05
+_TAKE_MOST_S: Final = 10.0
 #: Of a core, at most, for measuring.
 SHARE: Final = 0.005
 #: After a run began: until psutil is loaded, and then until the first sample.
@@ -47,7 +51,7 @@ _LATE_S: Final = 5.0
 _JOIN_S: Final = 1.0  # a driver may take its time; nobody waits for it longer
 
 
-class Wanted(NamedTuple):  # a dataclass takes a millisecond more of every import
+class Wanted:  # written out: a named tuple takes half a millisecond of every import
     """What a run wants to be recorded, and where to.
 
     Attributes
@@ -72,15 +76,28 @@ class Wanted(NamedTuple):  # a dataclass takes a millisecond more of every impor
         Other processes may write the run; one of each host measures it.
     """
 
-    path: Path
-    writer: str
-    opening: dict[str, Any]
-    elapsed_us: Callable[[], int]
-    report: Callable[[str, str, BaseException | None], None]
-    system_s: float = 15.0
-    cores: bool = False
-    console: str = "auto"
-    takes_turns: bool = False
+    def __init__(
+        self,
+        path: Path,
+        writer: str,
+        opening: dict[str, Any],
+        elapsed_us: Callable[[], int],
+        report: Callable[[str, str, BaseException | None], None],
+        *,
+        system_s: float = 15.0,
+        cores: bool = False,
+        console: str = "auto",
+        takes_turns: bool = False,
+    ) -> None:
+        self.path = path
+        self.writer = writer
+        self.opening = opening
+        self.elapsed_us = elapsed_us
+        self.report = report
+        self.system_s = system_s
+        self.cores = cores
+        self.console = console
+        self.takes_turns = takes_turns
 
 
 class _Client:
@@ -149,6 +166,19 @@ class _Measuring:
         self._report = report
         self._machine: Machine | None = None
         self._is_impossible = False
+        self._take_due_s = 0.0
+
+    def hear(self, take: Callable[[], None], bound: Callable[[], None]) -> float:
+        """Write down what was printed, or bound it; give seconds to the next time."""
+        if time.monotonic() >= self._take_due_s:
+            began_s = time.thread_time()
+            take()
+            rest_s = (time.thread_time() - began_s) / TAKE_SHARE
+            pause_s = min(max(rest_s, TAKE_S), _TAKE_MOST_S)
+            self._take_due_s = time.monotonic() + pause_s
+        else:
+            bound()
+        return min(self._take_due_s - time.monotonic(), TAKE_S)
 
     def measure(
         self, clients: list[_Client], write: Callable[[_Client, Sample], None]
@@ -237,9 +267,10 @@ class Background:
             wanted.report(
                 "no thread",
                 "no background thread can be started here: the machine is not "
-                "measured, and the console is written down at finish()",
+                "measured, and the console is written down by the cell and at finish()",
                 error,
             )
+            self._streams.be_alone()
             return
         self._thread = thread
 
@@ -276,6 +307,8 @@ class Background:
         if cell.ended is None:
             self._streams.printed.items.append(cell.count)
             self._listen_again()
+            if self._thread is None:
+                self.take()
         else:
             _after_this_cell(self._listen_again)
 
@@ -300,8 +333,7 @@ class Background:
                 wait_s = math.inf
                 try:
                     if any(client.hears for client in clients):
-                        self.take()
-                        wait_s = TAKE_S
+                        wait_s = measuring.hear(self.take, self._streams.printed.bound)
                     wait_s = min(wait_s, measuring.measure(clients, self._write))
                 except Exception as error:  # noqa: BLE001  (nobody is there to catch)
                     wait_s = TAKE_S

@@ -19,9 +19,11 @@ from bisect import bisect_right
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from nbtrack._capture.burst import bounded
 from nbtrack._capture.files import Appender, Bounds, Followed, json_text
+from nbtrack._capture.keys import MARK, Keys
 from nbtrack._capture.screen import Screen, without_controls
-from nbtrack._record.secrets import REDACTED, redacted
+from nbtrack._record.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,15 +38,11 @@ STREAMS: Final = ("out", "err")
 
 #: The first 2 MiB are kept and the last 8; or so many lines of that.
 BOUNDS: Final = Bounds(2 * 2**20, 50_000, 4)
-#: Characters taken at a time, of what is printed within a fraction of a second.
-BURST: Final = 2 * 2**20
-_BURST_HEAD: Final = BURST // 4
 
 #: A line that changes comes again after this share of the time it has been changing.
 _REDRAW_SHARE: Final = 0.02
 _REDRAW_LEAST_US: Final = 400_000
 _REDRAW_MOST_US: Final = 10_000_000
-_KEY_ENDS: Final = "-----END "
 _MOST_NUMBER: Final = 2**53
 
 
@@ -57,7 +55,7 @@ class ConsoleWriter:
         self._number: Callable[[], int] = numbers.__next__
         self._screens = {stream: Screen(self._number) for stream in STREAMS}
         self._drawn_us: dict[int, tuple[int, int]] = {}  # number → first, last time
-        self._in_key = dict.fromkeys(STREAMS, False)
+        self._keys = {stream: Keys() for stream in STREAMS}
         self._cell: int | None = None
 
     def take(self, printed: Iterable[tuple[str, str | int]], now_us: int) -> None:
@@ -70,7 +68,7 @@ class ConsoleWriter:
         """
         records: list[Told] = []
         lines = 0
-        for stream, text in _bounded(printed):
+        for stream, text in bounded(printed):
             if stream == "cell":
                 self._settle(records, now_us, all_of_it=True)
                 self._cell = int(text)
@@ -106,25 +104,14 @@ class ConsoleWriter:
 
     def _told(self, us: int, stream: str, number: int, lines: list[str]) -> Told:
         text = "\n".join(lines)
-        if self._in_key[stream] or "PRIVATE KEY-----" in text:
-            text = self._without_keys(stream, lines)
+        if self._keys[stream].is_inside or MARK in text:
+            text = "\n".join(map(self._keys[stream].cleaned, lines))
         else:
             text = redacted(text)
         payload: dict[str, Any] = {"n": number, "text": json_text(text)}
         if self._cell is not None:
             payload["cell"] = self._cell
         return us, stream, payload
-
-    def _without_keys(self, stream: str, lines: list[str]) -> str:
-        """Leave out the lines of private keys; their number stays."""
-        kept = []
-        for line in lines:
-            is_mark = "PRIVATE KEY-----" in line
-            inside = self._in_key[stream] or is_mark
-            if is_mark:
-                self._in_key[stream] = _KEY_ENDS not in line
-            kept.append(REDACTED if inside else redacted(line))
-        return "\n".join(kept)
 
     def close(self, now_us: int) -> None:
         """Write down what is left and let go of the file."""
@@ -145,34 +132,6 @@ _REMEMBERED: Final = 256  # lines that were drawn over
 def _first_line(record: Told) -> int:
     number: int = record[2]["n"]
     return number
-
-
-def _bounded(
-    printed: Iterable[tuple[str, str | int]],
-) -> Iterator[tuple[str, str | int]]:
-    """Leave out the middle of very much text; a number says how many lines it had."""
-    items = list(printed)
-    size = sum(len(text) for _, text in items if isinstance(text, str))
-    if size <= BURST:
-        yield from items
-        return
-    head, tail = _BURST_HEAD, size - (BURST - _BURST_HEAD)
-    at = cut = 0
-    for stream, text in items:
-        if not isinstance(text, str):
-            yield stream, text
-            continue
-        begin, at = at, at + len(text)
-        kept_from = max(tail - begin, 0)  # of this text, what is of the end
-        kept_to = max(min(head - begin, kept_from), 0)  # and of the beginning
-        cut += text.count("\n", kept_to, kept_from)
-        if kept_to:
-            yield stream, text[:kept_to]
-        if kept_from < len(text):
-            if cut:
-                yield "out", cut
-                cut = 0
-            yield stream, text[kept_from:]
 
 
 # -- reading ---------------------------------------------------------------------------
@@ -208,6 +167,7 @@ class _Numbers:
     def __init__(self) -> None:
         self.next = 0
         self._spans: dict[str, list[tuple[int, int, int]]] = {}  # first, last, number
+        self._odd: dict[tuple[str, int], int] = {}  # came late: between spans
 
     def take(self) -> int:
         """Give a number to a line that no writer wrote."""
@@ -216,26 +176,30 @@ class _Numbers:
 
     def of(self, writer: str, first: int, lines: int) -> list[int]:
         """Give the numbers of a run of lines; new ones where they are new."""
-        spans = self._spans.setdefault(writer, [])
-        if not spans or first > spans[-1][1]:
-            number, self.next = self.next, self.next + lines
-            if spans and self._continues(spans[-1], first, number):
-                spans[-1] = (spans[-1][0], first + lines - 1, spans[-1][2])
+        spans, end = self._spans.setdefault(writer, []), first + lines
+        new = max(first, spans[-1][1] + 1) if spans else first  # from here on
+        numbers = [self._one(writer, line) for line in range(first, min(new, end))]
+        if new < end:
+            number, self.next = self.next, self.next + end - new
+            if spans and self._continues(spans[-1], new, number):
+                spans[-1] = (spans[-1][0], end - 1, spans[-1][2])
             else:
-                spans.append((first, first + lines - 1, number))
-            return list(range(number, number + lines))
-        return [self._one(spans, n) for n in range(first, first + lines)]
+                spans.append((new, end - 1, number))
+            numbers += range(number, self.next)
+        return numbers
 
     @staticmethod
     def _continues(span: tuple[int, int, int], first: int, number: int) -> bool:
         return span[1] + 1 == first and span[2] + first - span[0] == number
 
-    def _one(self, spans: list[tuple[int, int, int]], line: int) -> int:
+    def _one(self, writer: str, line: int) -> int:
+        spans = self._spans[writer]
         at = bisect_right(spans, (line, math.inf, 0)) - 1
         if at >= 0 and spans[at][0] <= line <= spans[at][1]:
             return spans[at][2] + line - spans[at][0]
-        number = self.take()
-        spans.insert(at + 1, (line, line, number))
+        number = self._odd.get((writer, line))
+        if number is None:
+            number = self._odd[writer, line] = self.take()
         return number
 
 

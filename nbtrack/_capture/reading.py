@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from nbtrack._capture.background import background
@@ -74,14 +75,15 @@ class Captured:
         ------
         SettingError
             A stream that is none of these.
+        TypeError, ValueError
+            ``tail`` is no number of lines.
         """
         from nbtrack._capture.console import read_console
 
         if stream is not None and stream not in _STREAMS:
             raise SettingError("stream", stream, _STREAMS)
-        if tail is not None and tail < 0:
-            msg = f"console(tail={tail}): give a number of lines, 0 or more."
-            raise ValueError(msg)
+        if tail is not None:
+            tail = _number_of_lines(tail)
         background.take()  # this process may have printed something just now
         lines = [
             line
@@ -104,6 +106,16 @@ class Captured:
             columns=["_runtime", "_timestamp", "cell", "stream", "text"],
         )
         return frame.astype({"cell": "Int64", "_runtime": float, "_timestamp": float})
+
+
+def _number_of_lines(tail: Any) -> int:
+    advice = f"console(tail={tail!r}): give a number of lines, 0 or more."
+    if isinstance(tail, bool) or not hasattr(tail, "__index__"):
+        raise TypeError(advice)
+    number = index(tail)
+    if number < 0:
+        raise ValueError(advice)
+    return number
 
 
 class ReadsItself:

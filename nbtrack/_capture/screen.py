@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: Characters of a line that are kept; a longer one ends in an ellipsis.
 LONGEST: Final = 16_384
 _ROWS: Final = 64  # that a cursor can go back to
+_MOST_HELD: Final = 4_096  # characters of an escape sequence that does not end
 
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
 #: Anything but newline, tab and text. C1 controls are as good as escapes to terminals.
@@ -27,10 +28,19 @@ _TOKEN: Final = re.compile(
     r"\x1b\[([0-9;:]*)[<-?]*[ -/]*([@-~])"  # CSI: parameters, and what to do
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # a title, a link
     r"|\x1b[ -/]*[0-~]"
+    r"|\x08+"
     r"|[\x00-\x1f\x7f-\x9f]"
 )
 #: An escape sequence that may go on in the next piece of text.
-_BEGUN: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4096}\x1b?|[ -/]*)$")
+_BEGUN: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)$")
+
+#: Controls that draw nothing and move nothing.
+_IDLE: Final = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+#: A character that the next one takes the place of.
+_BACK_OVER: Final = re.compile(r"[^\x00-\x1f]\x08(?=[^\x00-\x1f])")
+_BACK_TO_START: Final = re.compile(r"(?<!\x08)\x08+\r")  # or it is quadratic
+_CLEARS: Final = re.compile(r"\x1b\[[02]?K")
+_FEW: Final = 4  # redraws of a line that are drawn as they come
 
 
 class Screen:
@@ -60,7 +70,7 @@ class Screen:
         if "\x1b" in text:
             text = _COLOUR.sub("", text)
             begun = _BEGUN.search(text)
-            if begun is not None:
+            if begun is not None and len(begun.group()) <= _MOST_HELD:
                 text, self._held = text[: begun.start()], begun.group()
         if not text:
             return []
@@ -111,6 +121,7 @@ class Screen:
     def _draw(self, text: str) -> list[tuple[int, list[str]]]:
         runs: list[tuple[int, list[str]]] = []
         at = 0
+        text = _without_redraws(text)
         for token in _TOKEN.finditer(text):
             if token.start() > at:
                 self._put(text[at : token.start()])
@@ -120,8 +131,8 @@ class Screen:
                 self._newline(runs)
             elif what == "\r":
                 self._column = 0
-            elif what == "\b":
-                self._column = max(self._column - 1, 0)
+            elif what[0] == "\b":
+                self._column = max(self._column - len(what), 0)
             elif what == "\t":
                 self._put(what)
             elif token.group(2):
@@ -177,6 +188,42 @@ class Screen:
             if count == 1:
                 left = " " * min(self._column, len(line)) + line[self._column :]
             self._write(left, number)
+
+
+def _without_redraws(text: str) -> str:
+    """Leave out what is drawn over within the same text, as far as is seen at once.
+
+    A loop that redraws as fast as it can would else keep a processor busy: to draw a
+    piece costs a hundred times more than to see that it is not needed.
+    """
+    if text.count("\r") + text.count("\b") <= _FEW:
+        return text
+    if "\x1b]" in text:  # may go on over many lines
+        return text
+    return "\n".join([_last_redraws(line) for line in text.split("\n")])
+
+
+def _last_redraws(line: str) -> str:
+    if line.count("\r") + line.count("\b") <= _FEW:
+        return line
+    if "\x1b" in line:
+        at = max(line.rfind("\r\x1b[K"), line.rfind("\r\x1b[2K"))
+        is_cleared = at > 0 and "\x1b" not in _CLEARS.sub("", line[:at])
+        return f" {line[at:]}" if is_cleared else line
+    line = _IDLE.sub("", line)
+    if "\b" in line:
+        line = _BACK_TO_START.sub("\r", _BACK_OVER.sub("", line))
+    if "\b" in line or "\r" not in line:
+        return line
+    first, *others, last = line.split("\r")  # the first goes on where the cursor is
+    longest = len(last)
+    kept = [last]
+    for other in reversed(others):
+        if len(other) > longest:
+            longest = len(other)
+            kept.append(other)
+    kept.append(first)
+    return "\r".join(reversed(kept))
 
 
 def _cut(line: str) -> str:

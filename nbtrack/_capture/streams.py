@@ -36,13 +36,57 @@ class Printed:
     tuple of one text is of stderr; a number is the count of a cell that began.
     Appending is atomic, and all that happens in the thread that prints. A ``print`` of
     four things makes eight items, so they are joined without looking at each.
+
+    Very much text must not wait: whoever takes it late has it bounded meanwhile. Where
+    nobody does, ``note_all`` counts characters, which takes longer than ``note``.
     """
 
     def __init__(self) -> None:
         self.items: list[Any] = []
+        self._held: list[tuple[str, str | int]] = []  # before the items
+        self._size = 0  # as far as noted
+        self._lock = threading.RLock()
+
+    def note(self, item: Any) -> None:
+        """Take what was just printed."""
+        self.items.append(item)
+        if len(self.items) > _MOST_ITEMS:  # whoever takes them gets no processor
+            self.bound()
+
+    def note_all(self, item: Any) -> None:
+        """Take what was just printed, and see that it does not get too long."""
+        self.items.append(item)
+        try:
+            self._size += _OF_AN_ITEM + len(
+                item[0] if item.__class__ is tuple else item
+            )
+        except TypeError:  # some streams take anything
+            self._size += _OF_AN_ITEM
+        if self._size > _MOST_WAITING:
+            self.bound()
+
+    def bound(self) -> None:
+        """Leave out the middle of what waits, if it is very much."""
+        if not self._lock.acquire(blocking=False):
+            return  # somebody is taking it
+        try:
+            from nbtrack._capture.burst import bounded
+
+            self._size = 0  # first: who prints from a signal's handler comes by here
+            held = list(bounded(self._held + self._joined()))
+            self._held = held
+            self._size += sum(len(text) for _, text in held if isinstance(text, str))
+        finally:
+            self._lock.release()
 
     def take(self) -> list[tuple[str, str | int]]:
         """Give what came since the last call: stream and text, joined; or "cell"."""
+        with self._lock:
+            held, self._held = self._held, []
+            self._size = 0
+            return held + self._joined()
+
+    def _joined(self) -> list[tuple[str, str | int]]:
         count = len(self.items)  # others may append meanwhile
         items = self.items[:count]
         del self.items[:count]
@@ -60,6 +104,12 @@ class Printed:
             else:
                 found.append(("out", "".join(filter(_is_text, group))))
         return found
+
+
+#: Characters that wait if noted, and what an item counts besides its own.
+_MOST_WAITING: Final = 8 * 2**20
+_OF_AN_ITEM: Final = 16
+_MOST_ITEMS: Final = 2**18
 
 
 def _is_text(thing: object) -> bool:
@@ -168,6 +218,17 @@ class Streams:
         self._hooks: dict[str, Hook] = {}
         self._left: list[Hook] = []  # silenced, and not on top so far
         self._pipes: dict[str, Pipe] = {}
+        self._is_watched = True
+
+    def be_alone(self) -> None:
+        """See to it from now on that not too much waits: no thread does."""
+        self._is_watched = False
+        for hook in self._hooks.values():
+            hook.hear(self._note)
+
+    @property
+    def _note(self) -> Callable[[Any], None]:
+        return self.printed.note if self._is_watched else self.printed.note_all
 
     def listen(self, *, below_python: bool) -> list[str]:
         """Hear what is printed from now on; again: also streams that are new.
@@ -196,7 +257,7 @@ class Streams:
         hook = self._hooks.get(kind)
         if hook is not None and hook.stream is stream and hook.is_in_place:
             return
-        note = self.printed.items.append
+        note = self._note
         for left in self._left:
             if left.stream is stream and left.is_in_place:
                 left.hear(note)
@@ -221,7 +282,7 @@ class Streams:
         stream = getattr(sys, _NAMES[kind], None)
         if hasattr(stream, "watch_fd_thread"):
             return None  # ipykernel hears the descriptor already
-        items = self.printed.items
+        items = self.printed.items  # a pipe has a thread, so others can be had
 
         def note(text: str) -> None:
             items.append((text,) if kind == "err" else text)
@@ -271,10 +332,13 @@ class Pipe:
         self._note: Callable[[str], None] | None = note
         _flush(stream)
         self._real = os.dup(number)
+        self._users = 2  # of that: the thread, and who removes us
+        self._lock = threading.Lock()
         is_terminal = os.isatty(number)
         self._read, write = _terminal_like(number) if is_terminal else os.pipe()
         try:
             os.dup2(write, number)
+            self._ours = _identity(number)
         finally:
             os.close(write)
         self._is_done = threading.Event()
@@ -301,18 +365,38 @@ class Pipe:
                 note(decoder.decode(block))
         self._is_done.set()
         os.close(self._read)
-        os.close(self._real)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._users -= 1
+            is_last = self._users == 0
+        if is_last:
+            os.close(self._real)
 
     def remove(self) -> None:
-        """Put the descriptor back and wait for what is under way."""
+        """Put the descriptor back and wait for what is under way.
+
+        If somebody closed it, or put a file of theirs in its place, it is left so.
+        """
         _flush(self._stream)
-        os.dup2(self._real, self._number)
+        if _identity(self._number) == self._ours:
+            os.dup2(self._real, self._number)
         if threading.current_thread() is not self._thread:
             self._is_done.wait(_PATIENCE_S)
         self._note = None
+        self._let_go()
 
 
 _PATIENCE_S: Final = 0.5  # processes that we do not know may hold the pipe open
+
+
+def _identity(number: int) -> tuple[int, ...] | None:
+    try:
+        found = os.fstat(number)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_rdev
 
 
 def _terminal_like(number: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 REDACTED: Final = "<redacted>"
@@ -16,13 +17,13 @@ _SECRET_WORDS: Final = frozenset(
 )
 #: Of these, a whole mapping is secret: ``key`` and ``token`` may be a section's name.
 _SECRET_SECTIONS: Final = _SECRET_WORDS - {"key", "token"}
-_SECRET_TEXT: Final = re.compile(
+_CREDENTIAL: Final = (
     r"(sk-[\w-]{16,}|hf_\w{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|AKIA[0-9A-Z]{16}"
     r"|xox[abp]-[\w-]{10,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}|\b[Bb]earer\s+[\w.~+/-]{16,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----)"
 )
 #: ``scheme://user:password@``; with http, a user alone is a token as well.
-_USERINFO: Final = re.compile(
+_USERINFO: Final = (
     r"(?i)\b(?:([a-z][a-z0-9+.-]*://)[^\s/?#:@]*:[^\s/?#]*@|(https?://)[^\s/?#@]+@)"
 )
 
@@ -32,7 +33,13 @@ _MARKS: Final = (
     *("xoxa-", "xoxb-", "xoxp-", "eyJ", "earer", "://", "PRIVATE KEY"),
 )
 #: In running text, ``task-specific-tuning`` must not be taken for a key.
-_SECRET_WORD: Final = re.compile(rf"(?<![A-Za-z0-9_-]){_SECRET_TEXT.pattern}")
+_CREDENTIAL_IN_TEXT: Final = rf"(?<![A-Za-z0-9_-]){_CREDENTIAL}"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile when there is something to look at: it takes longer than an import."""
+    return re.compile(pattern)
 
 
 def redacted(text: str) -> str:
@@ -41,9 +48,9 @@ def redacted(text: str) -> str:
     >>> redacted("token hf_abcdefghijklmnopqrst is task-specific-finetuning-x")
     'token <redacted> is task-specific-finetuning-x'
     """
-    if not any(mark in text for mark in _MARKS):
+    if not _may_have_some(text):
         return text
-    return _USERINFO.sub(rf"\1\2{REDACTED}@", _SECRET_WORD.sub(REDACTED, text))
+    return _without_passwords(_compiled(_CREDENTIAL_IN_TEXT).sub(REDACTED, text))
 
 
 def without_secrets(name: str, text: str) -> str:
@@ -58,9 +65,21 @@ def without_secrets(name: str, text: str) -> str:
     """
     if not text:
         return text
-    if _last_word(name) in _SECRET_WORDS or _SECRET_TEXT.search(text):
+    if _last_word(name) in _SECRET_WORDS:
         return REDACTED
-    return _USERINFO.sub(rf"\1\2{REDACTED}@", text)
+    if not _may_have_some(text):
+        return text
+    if _compiled(_CREDENTIAL).search(text):
+        return REDACTED
+    return _without_passwords(text)
+
+
+def _may_have_some(text: str) -> bool:
+    return any(mark in text for mark in _MARKS)
+
+
+def _without_passwords(text: str) -> str:
+    return _compiled(_USERINFO).sub(rf"\1\2{REDACTED}@", text)
 
 
 def is_secret_section(name: str) -> bool:

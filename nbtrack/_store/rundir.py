@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import string
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -24,12 +23,11 @@ if TYPE_CHECKING:
 FORMAT: Final = 2
 
 _ID_LENGTH: Final = 8
-_ID_ALPHABET: Final = string.ascii_lowercase + string.digits
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"  # to load ``string`` takes longer
+_ID_ALPHABET: Final = f"{_LETTERS}0123456789"
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-_SAFE: Final = frozenset(
-    (string.ascii_letters + string.digits + "_-.~ ()+,@=!").encode()
-)
+_SAFE: Final = frozenset(f"{_ID_ALPHABET}{_LETTERS.upper()}_-.~ ()+,@=!".encode())
 _MAX_NAME: Final = 100  # bytes of a project's directory name
 
 

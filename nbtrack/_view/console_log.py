@@ -48,6 +48,7 @@ class ConsoleLog:
         self._first = 0  # place of the oldest line that is held
         self._lines: deque[tuple[int, Stream, str]] = deque()  # change, stream, text
         self._places: dict[int, int] = {}  # the source's number → place
+        self._forgotten = -1  # the highest number whose place is not known any more
 
     def take(self, lines: Iterable[tuple[int, str, str]]) -> None:
         """Take new lines, and new texts of old ones."""
@@ -56,6 +57,8 @@ class ConsoleLog:
             short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
             line = self.changes, _STREAMS.get(stream, "out"), plain(short)
             place = self._places.get(number)
+            if place is None and number <= self._forgotten:
+                continue  # a bar that began long ago, and is out of sight
             if place is None:
                 self._places[number] = self._first + len(self._lines)
                 self._lines.append(line)
@@ -65,7 +68,9 @@ class ConsoleLog:
             elif place >= self._first:
                 self._lines[place - self._first] = line
         if len(self._places) > 2 * MOST_LINES:
-            kept = sorted(self._places.items(), key=lambda item: item[1])[-MOST_LINES:]
+            known = sorted(self._places.items(), key=lambda item: item[1])
+            gone, kept = known[:-MOST_LINES], known[-MOST_LINES:]
+            self._forgotten = max(self._forgotten, *(number for number, _ in gone))
             self._places = dict(kept)
 
     def since(self, change: int) -> ConsolePart | None:

@@ -133,7 +133,7 @@ def state_of(kernel: Kernel, path: str, wanted: set[str], within_s: float) -> st
 
 # -- cells run again -------------------------------------------------------------------
 
-INIT = "run = nbtrack.init(project='again', view='off')\nrun.log({'a': 1.5})"
+BEGIN = "run = nbtrack.init(project={!r}, view='off')\nrun.log({{'a': 1.5}})"
 COUNTS = "[threading.active_count(), len(os.listdir('/proc/self/fd'))]"
 
 
@@ -147,10 +147,10 @@ def test_A4_running_the_init_cell_twenty_times_leaks_nothing(kernel):
         f"nbtrack: finished {name} to start a new run"
     ]
     for _ in range(6):  # descriptors of ended runs stay taken for some seconds
-        kernel.run(INIT)
+        kernel.run(BEGIN.format("again"))
     threads, descriptors = kernel.ask(COUNTS)
     for _ in range(20):
-        kernel.run(INIT)
+        kernel.run(BEGIN.format("again"))
     found = kernel.ask(COUNTS)
     assert found[0] <= threads
     # Twenty are parked for five seconds; as many again would be a leak.
@@ -163,7 +163,7 @@ def test_A4_running_the_init_cell_twenty_times_leaks_nothing(kernel):
 
 def test_descriptors_of_ended_runs_are_given_back(kernel):
     """They stay taken for five seconds, and then go with the next run that ends."""
-    kernel.run(f"{INIT}\nrun.finish()")
+    kernel.run(BEGIN.format("fd") + "\nrun.finish()")
     before = kernel.ask(COUNTS)
     kernel.run(
         "from nbtrack._store import journal as _journal\n"
@@ -254,6 +254,28 @@ def test_A7_an_interrupt_inside_log_leaves_the_run_open_and_usable(kernel):
     assert done <= len(logged) <= done + 1
     frame = run.history(keys=["a"])
     assert frame["a"].tolist() == [1, 2]
+
+
+def test_a_disk_that_fails_troubles_no_cell_and_leaves_no_thread(kernel):
+    kernel.run(
+        "from nbtrack._store.follow import Tail\n"
+        "poll = Tail.poll\n"
+        "def fail(*_, **__): raise OSError(5, 'the disk is gone')\n"
+        "run = nbtrack.init(project='p', view='live', settings={'quiet': True})\n"
+        "run.log({'a': 1})\n"
+    )
+    try:
+        printed = kernel.run("Tail.poll = fail").printed
+        printed += kernel.run(
+            "import warnings\nwarnings.simplefilter('ignore')"
+        ).printed
+        kernel.run("run.finish()")
+        left = "[t.name for t in threading.enumerate() if t.name == 'nbtrack-view']"
+        assert kernel.ask(left) == []
+        assert "Error in callback" not in printed
+        assert "could not read the rows" in kernel.run("print(run.faults)").printed
+    finally:
+        kernel.run("Tail.poll = poll; warnings.resetwarnings()")
 
 
 def test_an_exception_in_a_cell_leaves_the_run_open(kernel):

@@ -22,12 +22,11 @@ from recorded import python, stored
 
 import nbtrack
 from nbtrack._capture.background import background
+from nbtrack._capture.burst import BURST, bounded
 from nbtrack._capture.console import (
-    BURST,
     ConsoleLines,
     ConsoleTail,
     ConsoleWriter,
-    _bounded,
     _Numbers,
     read_console,
 )
@@ -405,14 +404,14 @@ def test_very_much_at_once_keeps_its_beginning_and_its_end(recorded):
     st.integers(4, 60),
 )
 def test_bounding_keeps_beginning_and_end_and_counts_what_lies_between(items, burst):
-    import nbtrack._capture.console as module
+    from nbtrack._capture import burst as module
 
-    kept = module.BURST, module._BURST_HEAD
-    module.BURST, module._BURST_HEAD = burst, burst // 4
+    kept = module.BURST, module._HEAD
+    module.BURST, module._HEAD = burst, burst // 4
     try:
-        found = list(_bounded(items))
+        found = list(bounded(items))
     finally:
-        module.BURST, module._BURST_HEAD = kept
+        module.BURST, module._HEAD = kept
     whole = "".join(text for _, text in items)
     texts = [text for _, text in found if isinstance(text, str)]
     assert len("".join(texts)) <= max(burst, 0) or found == items
