@@ -6,17 +6,39 @@ and ``finish()`` says what was lost. In strict mode a fault raises instead.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbtrack._fork import tell_when_forked
 from nbtrack.errors import NbtrackWarning, StrictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+#: Files whose lines no warning quotes: ours, and that which runs our threads.
+_OURS: Final = os.path.dirname(__file__) + os.sep  # noqa: PTH120  (as frames have it)
+_THREADS: Final = threading.__file__
+
+
+def warn(text: str) -> None:
+    """Warn so that the user's own line is quoted: the nearest that is none of ours."""
+    level, frame = 1, sys._getframe()  # noqa: SLF001
+    while frame is not None and _is_ours(frame.f_code.co_filename):
+        # Past the last one there is no line to quote, as on a thread of ours.
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    try:
+        warnings.warn(text, NbtrackWarning, stacklevel=level)
+    except NbtrackWarning:  # a filter turns warnings into errors; not for us
+        print(f"nbtrack: {text}", file=sys.stderr)  # noqa: T201
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith(_OURS) or file == _THREADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +112,7 @@ class Faults:
         if self._strict and in_user_call:
             raise StrictError(text) from error
         if known is None:
-            self._warn(text)
-
-    @staticmethod
-    def _warn(text: str) -> None:
-        try:
-            warnings.warn(text, NbtrackWarning, stacklevel=4)
-        except NbtrackWarning:  # a filter turns warnings into errors; not for us
-            print(f"nbtrack: {text}", file=sys.stderr)  # noqa: T201
+            warn(text)
 
     def __iter__(self) -> Iterator[Fault]:
         with self._lock:

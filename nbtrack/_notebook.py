@@ -7,31 +7,27 @@ far and all that follow while it is open, and a board under the cell that logs.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack._capture.background import background
-from nbtrack._capture.cells import (
-    Cell,
-    CellRecorder,
-    append_cell,
-    read_cells,
-    to_notebook,
-)
 from nbtrack._config import flatten
 from nbtrack._names import shown
-from nbtrack._places import find_place, pumped
 from nbtrack._record.steps import expected_steps
 from nbtrack._store.documents import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbtrack._draw.spec import Card
+    from nbtrack._capture.cells import Cell, CellRecorder
+    from nbtrack._draw.spec import BoardSpec, Card
     from nbtrack._faults import Faults
     from nbtrack._run import Run
     from nbtrack._store.rundir import RunDir
+    from nbtrack._view.asks import Reach
     from nbtrack._view.board import Board
     from nbtrack.settings import Settings
 
@@ -58,6 +54,8 @@ def load(found: Any) -> CellRecorder:
     """Begin to hear of the shell's cells. Idempotent."""
     global _recorder  # noqa: PLW0603  (one per kernel)
     if _recorder is None:
+        from nbtrack._capture.cells import CellRecorder
+
         _recorder = CellRecorder(found)
     if _recorder.started not in found.events.callbacks["pre_run_cell"]:
         _recorder.rejoin()
@@ -83,9 +81,9 @@ def attach(run: Run, directory: RunDir, options: Settings) -> str:
     """
     run.at_export(lambda: _board_on_disk(run, directory))
     found = shell()
-    here = find_place(found)
-    kind = options.view if options.view != "auto" else here.view
-    if here.view == "text" and kind != "off":
+    here = place(found)
+    kind = options.view if options.view != "auto" else here
+    if here == "text" and kind != "off":
         kind = "text"  # there is nothing that could show more
     recorder = None if found is None else load(found)
     if recorder is not None and options.captures("console"):
@@ -109,6 +107,10 @@ def _board_on_disk(run: Run, directory: RunDir) -> Board:
 
 def place(found: Any) -> str:
     """Say what the place we run in can show: "live", "static" or "text"."""
+    if found is None:
+        return "text"
+    from nbtrack._places import find_place
+
     return find_place(found).view
 
 
@@ -139,8 +141,38 @@ def _tell(run: Run, directory: RunDir, found: Any) -> None:
             run.at_finish(
                 "leave IPython's cells", partial(found.events.unregister, event, hear)
             )
+        leave = _around_display(found, line.give_way, line.come_back)
+        run.at_finish("leave IPython's display", leave)
     line.start()
     run.at_finish("clear the progress line", line.close)
+
+
+def _around_display(
+    found: Any, before: Callable[[], None], after: Callable[[], None]
+) -> Callable[[], None]:
+    """Be told when IPython shows a cell's value; give what ends that."""
+    hook = found.displayhook
+    begin, end = hook.start_displayhook, hook.finish_displayhook
+
+    def start_displayhook() -> None:
+        before()
+        begin()
+
+    def finish_displayhook() -> None:
+        end()
+        after()
+
+    hook.start_displayhook, hook.finish_displayhook = (
+        start_displayhook,
+        finish_displayhook,
+    )
+
+    def leave() -> None:
+        # Who was told after us stays; then ours only pass on.
+        if hook.start_displayhook is start_displayhook:
+            hook.start_displayhook, hook.finish_displayhook = begin, end
+
+    return leave
 
 
 def _number_cells(run: Run, recorder: CellRecorder) -> None:
@@ -156,6 +188,8 @@ def _number_cells(run: Run, recorder: CellRecorder) -> None:
 
 
 def _record_cells(run: Run, directory: RunDir, recorder: CellRecorder) -> None:
+    from nbtrack._capture.cells import append_cell, read_cells, to_notebook
+
     path = directory.code / "cells.jsonl"
 
     def write(cell: Cell) -> None:
@@ -205,7 +239,7 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
     from nbtrack._view.asks import Desk, Reach
     from nbtrack._view.board import Board
     from nbtrack._view.sources import sources_of
-    from nbtrack._view.static_bundle import board_bundle
+    from nbtrack._view.static_bundle import board_bundle, restated
 
     following, directory = run.following, RunDir(Path(run.dir))
     board = Board(
@@ -216,9 +250,11 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
     )
     following.follow(board)
 
+    picture: Callable[[BoardSpec], dict[str, str]] = board_bundle
+
     def bundle() -> dict[str, str]:
         following.catch_up()
-        return board_bundle(board.spec())
+        return picture(board.spec())
 
     if kind == "static":
         run.at_display(lambda: publish(bundle()))
@@ -237,24 +273,33 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
         stop=run.ask_to_stop,
         pages=pages,
     )
+    report = reporter(run.faults)
+    picture = partial(_picture, board, reach, following.catch_up)
     view = LiveView(
         board,
         pull=pull,
-        on_fault=reporter(run.faults),
-        picture=board_bundle,
+        on_fault=report,
+        picture=picture,
+        restated=restated,
         desk=Desk(board, reach),
     )
+
+    def read(budget_s: float) -> None:
+        try:
+            following.catch_up(budget_s)
+        except Exception as error:  # noqa: BLE001  (a disk may fail; the view goes on)
+            report("read the rows", error)
 
     def hear(cell: Cell) -> None:
         if cell.ended is None:
             view.cell_started()
         else:
-            following.catch_up(_END_S)
+            read(_END_S)
             view.cell_ended()
 
     def close() -> None:
         recorder.listeners.remove(hear)
-        following.catch_up()
+        read(inf)
         view.close()
         board.close()
 
@@ -262,19 +307,36 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
     recorder.listeners.append(hear)
     view.show()
     if view.is_pumped:
+        from nbtrack._places import pumped
+
         vars(run)["log"] = pumped(run.log, view.pump)  # found before the class's
     run.at_finish("freeze the board", close)
+
+
+def _picture(
+    board: Board, reach: Reach, catch_up: Callable[[], None], spec: BoardSpec
+) -> dict[str, str]:
+    """Give a board's picture; of a run that has ended, one that can be used."""
+    from nbtrack._view.board_viewer import with_viewer
+    from nbtrack._view.static_bundle import board_bundle
+
+    made = board_bundle(spec)
+    if spec.card.state == "running":
+        return made
+    ended = replace(reach, edit=None, stop=None)
+    return with_viewer(made, board, ended, catch_up)
 
 
 def _leave_pictures(run: Run, recorder: CellRecorder, board: Board) -> None:
     """Leave pictures of a run under the cells that log; nothing moves."""
     from nbtrack._view.pictures import Pictures
-    from nbtrack._view.static_bundle import board_bundle
+    from nbtrack._view.static_bundle import board_bundle, restated
 
     pictures = Pictures(
         board,
         catch_up=run.following.catch_up,
         picture=board_bundle,
+        restated=restated,
         on_fault=reporter(run.faults),
     )
 

@@ -18,8 +18,6 @@ _IGNORED: Final = frozenset(
     {
         "entity",
         "anonymous",
-        "config_exclude_keys",
-        "config_include_keys",
         "force",
         "fork_from",
         "magic",
@@ -29,30 +27,11 @@ _IGNORED: Final = frozenset(
         "tensorboard",
     }
 )
-#: The same of W&B's settings, besides all that begin with ``x_`` or ``_``.
-_IGNORED_SETTINGS: Final = frozenset(
-    {
-        *("api_key", "base_url", "console_multipart", "disable_code"),
-        *("disable_git", "entity", "finish_timeout", "finish_timeout_raises"),
-        *("git_commit", "git_remote", "git_remote_url", "git_root", "host"),
-        *("http_proxy", "https_proxy", "init_timeout", "login_timeout"),
-        *("max_end_of_run_history_metrics", "max_end_of_run_summary_metrics"),
-        *("notebook_name", "program", "show_errors", "show_info"),
-        *("show_warnings", "start_method", "summary_timeout", "sync_tensorboard"),
-        *("symlink", "table_raise_on_max_row_limit_exceeded", "username"),
-    }
-)
-#: W&B's names of settings that are ours under another name.
-_ALIASES: Final = {
-    "x_label": "label",
-    "silent": "quiet",
-    "root_dir": "dir",
-    "x_stats_sampling_interval": "system_s",
-}
 _KEYWORDS: Final = (
     *("project", "name", "id", "config", "tags", "notes", "group", "job_type", "dir"),
     *("resume", "reinit", "mode", "save_code", "settings", "allow_val_change"),
     *("view", "total_steps", "strict", "label"),
+    *("config_exclude_keys", "config_include_keys"),
 )
 _RESUME: Final = ("allow", "must", "never", "auto")
 _CONFIG_HINT: Final = " Hyperparameters go into config={…}."
@@ -77,41 +56,62 @@ def read_settings(
     ------
     SettingError, UnknownOptionError
     """
-    told = given.given() if isinstance(given, settings.Settings) else read_config(given)
-    known, ignored = _sorted(told)
+    if isinstance(given, settings.Settings):
+        known, ignored = given.given(), list(given.ignored)
+    else:
+        known, ignored = settings.sort("init(settings=…)", read_config(given))
     asked = {key: value for key, value in keywords.items() if value is not None}
     return settings.load(**known | asked), ignored
 
 
-def _sorted(told: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    known: dict[str, Any] = {}
-    ignored: list[str] = []
-    for given_key, value in told.items():
-        key = _ALIASES.get(given_key, given_key)
-        if key in settings.NAMES:
-            known[key] = value
-        elif key in _IGNORED_SETTINGS or key.startswith(("x_", "_")):
-            ignored.append(given_key)
-        else:
-            raise errors.UnknownOptionError(
-                "init(settings=…)", given_key, settings.NAMES
-            )
-    # Whose rank is primary is a matter of W&B's server: all write alike here.
-    return known, [key for key in ignored if key != "x_primary"]
-
-
-def check_keywords(others: Iterable[str]) -> list[str]:
-    """Give the keywords that only W&B knows, or refuse what nobody knows.
+def sort_keywords(
+    others: Mapping[str, object],
+) -> tuple[dict[str, object], list[str]]:
+    """Tell settings from keywords that only W&B knows; refuse what nobody knows.
 
     Raises
     ------
     UnknownOptionError
         A keyword that W&B does not know either.
     """
-    for keyword in others:
-        if keyword not in _IGNORED:
-            raise errors.UnknownOptionError("init()", keyword, _KEYWORDS, _CONFIG_HINT)
-    return list(others)
+    known = {key: value for key, value in others.items() if key in settings.NAMES}
+    ignored = [key for key in others if key not in known]
+    for key in ignored:
+        if key not in _IGNORED:
+            names = (*_KEYWORDS, *settings.NAMES)
+            raise errors.UnknownOptionError("init()", key, names, _CONFIG_HINT)
+    return known, ignored
+
+
+def choose(
+    config: dict[str, Any],
+    include: str | Iterable[str] | None,
+    exclude: str | Iterable[str] | None,
+) -> dict[str, Any]:
+    """Leave out what is not to be in a config: all but some keys, or some.
+
+    Raises
+    ------
+    ValueError
+        Both are asked for.
+
+    >>> choose({"lr": 0.1, "debug": True}, None, ["debug"])
+    {'lr': 0.1}
+    """
+    if include and exclude:
+        msg = (
+            "config_include_keys= and config_exclude_keys= cannot both be given: name "
+            "the keys to keep, or the keys to leave out."
+        )
+        raise ValueError(msg)
+    kept, left = _keys(include), _keys(exclude)
+    return {
+        k: v for k, v in config.items() if (not kept or k in kept) and k not in left
+    }
+
+
+def _keys(given: str | Iterable[str] | None) -> set[str]:
+    return {given} if isinstance(given, str) else set(given or ())
 
 
 def resume_mode(resume: str | bool | None) -> str | None:

@@ -10,7 +10,7 @@ import os
 import time
 from functools import cached_property, partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbtrack import errors
 from nbtrack._about import About
@@ -21,7 +21,14 @@ from nbtrack._following import Following
 from nbtrack._gradients.watching import Watching
 from nbtrack._keeping import Keeping
 from nbtrack._record.metrics import Rule, Rules, check_flag, make_rule
-from nbtrack._record.row import as_scalars, check_mapping, flatten, kind_of, split
+from nbtrack._record.row import (
+    as_scalars,
+    check_mapping,
+    flatten,
+    kind_of,
+    refuse_keywords,
+    split,
+)
 from nbtrack._record.steps import Placement, place
 from nbtrack._store.journal import JournalClosedError
 from nbtrack._summary import SummaryView, storable_changes
@@ -33,12 +40,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
-    from typing_extensions import Self
+    from typing_extensions import Never, Self
 
     from nbtrack._faults import Faults
     from nbtrack._record.row import Keep
     from nbtrack._store.journal import Journal
     from nbtrack._store.rundir import RunDir
+
+#: Of the values to log: whoever writes ``log(loss=3)`` is told what to write.
+_NOT_GIVEN: Final[Any] = None
 
 State = Literal["running", "finished", "failed", "killed"]
 
@@ -86,9 +96,10 @@ class Run(About, Keeping, Exports, Captured, ReadsItself, LoggedTables, Watching
 
     def log(
         self,
-        data: Mapping[str, Any],
+        data: Mapping[str, Any] = _NOT_GIVEN,
         step: int | None = None,
         commit: bool | None = None,
+        **others: Never,  # taken to say what to write instead
     ) -> None:
         """Record values as one row, or as part of one.
 
@@ -124,6 +135,7 @@ class Run(About, Keeping, Exports, Captured, ReadsItself, LoggedTables, Watching
             and commit is None
             and type(data) is dict
             and self._known.issuperset(data)
+            and not others
         ):
             row_step = next(self._steps)
             try:
@@ -133,6 +145,8 @@ class Run(About, Keeping, Exports, Captured, ReadsItself, LoggedTables, Watching
                 self._check_open("log")
             return
         self._check_open("log")
+        if others:
+            refuse_keywords(others)
         if type(data) is not dict or not self._checked.issuperset(data):
             check_mapping(data)
         with self._journal.lock:
@@ -505,7 +519,8 @@ class Run(About, Keeping, Exports, Captured, ReadsItself, LoggedTables, Watching
 
     def _check_open(self, call: str) -> None:
         if not self._is_open:
-            raise errors.RunFinishedError(call, self.path, self.project, self.id)
+            where = f"{self.project}/{self.id}"
+            raise errors.RunFinishedError(call, where, self.project, self.id)
 
 
 class _Nothing(frozenset[str]):

@@ -23,10 +23,11 @@ from nbtrack._faults import Faults
 from nbtrack._names import new_name, shown
 from nbtrack._options import (
     check_id,
-    check_keywords,
+    choose,
     default_label,
     read_settings,
     resume_mode,
+    sort_keywords,
 )
 from nbtrack._run import Run
 from nbtrack._sources import read_config
@@ -40,9 +41,12 @@ from nbtrack._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from typing_extensions import Never
+
     from nbtrack._read.stored import StoredRun
     from nbtrack._store.rundir import RunDir
 
+_NOT_GIVEN: Final[Any] = None  # as in Run.log
 _REINIT: Final = ("return_previous", "create_new", "finish_previous", "default")
 AnyRun = TypeVar("AnyRun", bound=Run)
 
@@ -73,6 +77,8 @@ def init(
     strict: bool | None = None,
     label: str | None = None,
     allow_val_change: bool | None = None,
+    config_exclude_keys: str | Iterable[str] | None = None,
+    config_include_keys: str | Iterable[str] | None = None,
     **others: object,
 ) -> Run:
     """Start a run, make its directory, and show its board under the cell.
@@ -110,6 +116,11 @@ def init(
         What this process is called among those that share a run.
     allow_val_change
         Config values may change in strict mode too.
+    config_exclude_keys, config_include_keys
+        Which of ``config`` to leave out, or the only ones to take.
+    others
+        Any other of ``Settings``, such as ``sync="always"``; it ranks above
+        ``settings=``. Keywords that only W&B has a use for are ignored.
 
     Returns
     -------
@@ -120,8 +131,10 @@ def init(
     ------
     StorageError, RunExistsError, RunNotFoundError, SettingError, UnknownOptionError
     """
-    options, ignored = read_settings(
+    known, ignored = sort_keywords(others)
+    options, more = read_settings(
         settings,
+        **known,
         project=project,
         dir=dir,
         mode=mode,
@@ -131,7 +144,7 @@ def init(
         label=label,
         allow_val_change=allow_val_change,
     )
-    _say_meaningless(options, frozenset([*check_keywords(others), *ignored]))
+    _say_meaningless(options, frozenset([*ignored, *more]))
     meant = {
         "name": name and check_name(name),
         "tags": as_tags(tags),
@@ -141,9 +154,8 @@ def init(
         "total_steps": total_steps,
     }
     lost: list[str] = []
-    given = normalise(
-        read_config(config), allowed=options.allow_secrets, note=lost.append
-    )
+    chosen = choose(read_config(config), config_include_keys, config_exclude_keys)
+    given = normalise(chosen, allowed=options.allow_secrets, note=lost.append)
     check_id(id, options.mode)
     asked = {"project": project, "id": id, "config": config, **meant}
     with _lock:
@@ -510,12 +522,13 @@ def require(call: str) -> Run:
 
 
 def log(
-    data: dict[str, Any],
+    data: dict[str, Any] = _NOT_GIVEN,
     step: int | None = None,
     commit: bool | None = None,
+    **others: Never,
 ) -> None:
     """Record values in the current run; see ``Run.log``."""
-    require("log").log(data, step, commit)
+    require("log").log(data, step, commit, **others)
 
 
 def define_metric(name: str, *args: Any, **keywords: Any) -> Any:

@@ -18,7 +18,7 @@ from nbtrack._read.api import Api
 from nbtrack._read.stored import StoredRun
 from nbtrack._run import Run
 from nbtrack._store.rundir import RunDir
-from nbtrack.errors import NbtrackError
+from nbtrack.errors import NbtrackError, RunNotFoundError, UnknownOptionError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,8 +90,21 @@ class Watch:
         frame: pd.DataFrame = self.run.history(**options)
         return frame
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the run has ended; say whether it has."""
+    def wait(self, timeout_s: float | None = None, **others: object) -> bool:
+        """Wait until the run has ended; say whether it has.
+
+        Parameters
+        ----------
+        timeout_s
+            Seconds to wait at most; by default there is no end.
+
+        Raises
+        ------
+        UnknownOptionError
+            Another keyword, such as ``timeout``.
+        """
+        for name in others:
+            raise UnknownOptionError("wait()", name, ["timeout_s"])
         until_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._has_ended():
             if until_s is not None and time.monotonic() > until_s:
@@ -127,7 +140,9 @@ class Watch:
         kind = _notebook.place(_notebook.shell())
         if kind == "text":
             print(repr(self))  # noqa: T201  (there is no board here)
-        elif kind == "static" or self._has_ended():
+        elif kind == "live" and self._has_ended():
+            _notebook.publish(self.run._repr_mimebundle_())
+        elif kind == "static":
             _notebook.publish(self._bundle())
         else:
             self._live_view().show()
@@ -136,7 +151,7 @@ class Watch:
         if self._view is None:
             from nbtrack._view.asks import Desk, Reach
             from nbtrack._view.live import LiveView
-            from nbtrack._view.static_bundle import board_bundle
+            from nbtrack._view.static_bundle import board_bundle, restated
 
             board = self._followed_board()
             reach = Reach(
@@ -149,6 +164,7 @@ class Watch:
                 pull=self._pull,
                 on_fault=_notebook.reporter(self.faults),
                 picture=board_bundle,
+                restated=restated,
                 desk=Desk(board, reach),
             )
         return self._view
@@ -191,7 +207,9 @@ class Watch:
 
 
 @overload
-def watch(models: str | Run | StoredRun) -> Watch: ...
+def watch(
+    models: str | Run | StoredRun, *, timeout_s: float | None = None
+) -> Watch: ...
 
 
 @overload
@@ -214,6 +232,8 @@ def watch(models: object, *args: Any, **options: Any) -> Watch | None:
         ``"project/id"``, or a run of ``nbtrack.Api()``: a run that a script, another
         notebook or another machine is writing. Else a torch module, or a list of
         them, whose gradients the current run records; see ``Run.watch``.
+    timeout_s
+        Seconds to wait for a run that has not begun yet.
 
     Returns
     -------
@@ -234,13 +254,25 @@ def watch(models: object, *args: Any, **options: Any) -> Watch | None:
     >>> nbtrack.watch(model, log="all", log_freq=100)  # doctest: +SKIP
     """
     if isinstance(models, str):
-        return Watch(Api().run(models))
+        return Watch(_found(models, *args, **options))
     if isinstance(models, Run):
         return Watch(StoredRun(RunDir(Path(models.dir))))
     if isinstance(models, StoredRun):
         return Watch(models)
     _session.require("watch").watch(models, *args, **options)
     return None
+
+
+def _found(path: str, *, timeout_s: float | None = None) -> StoredRun:
+    """Give a run, which may only begin in a while."""
+    until_s = time.monotonic() + (timeout_s or 0)
+    while True:
+        try:
+            return Api().run(path)
+        except RunNotFoundError:
+            if time.monotonic() >= until_s:
+                raise
+        time.sleep(_WAIT_S)
 
 
 def unwatch(models: object = None) -> None:

@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="nbtrack", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="nbtrack", description="List runs, and write histories."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--dir", help="root of all projects (default: ./nbruns)")
     commands = parser.add_subparsers(required=True, metavar="command")

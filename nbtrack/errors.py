@@ -160,6 +160,16 @@ class SettingError(NbtrackError, ValueError):
         choices = ", ".join(map(repr, self.allowed))
         super().__init__(f"{name}={value!r} is not one of: {choices}.")
 
+    @classmethod
+    def empty_project(cls, value: str) -> SettingError:
+        """Say that a project's name has no letters."""
+        made = cls("project", value, ())
+        told = f"project={value!r} is empty. Name the experiments, as in"
+        made.args = (
+            f'{told} init(project="digits"), or leave it out for "uncategorized".',
+        )
+        return made
+
 
 class UnknownOptionError(NbtrackError, TypeError):
     """A keyword that neither nbtrack nor W&B knows."""

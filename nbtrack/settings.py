@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import InitVar, dataclass, fields
+from dataclasses import InitVar, dataclass, field, fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack.errors import SettingError, UnknownOptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "console": ("auto", "fd", "off"),
@@ -43,6 +44,27 @@ _CONSOLE_ALIASES: Final = {
     "redirect": "fd",
     **dict.fromkeys(("wrap", "wrap_raw", "wrap_emu", "True"), "auto"),
     **dict.fromkeys(("none", "False", "0"), "off"),
+}
+#: W&B's settings that mean nothing without a server, besides all that begin with
+#: ``x_`` or ``_``.
+_IGNORED: Final = frozenset(
+    {
+        *("api_key", "base_url", "console_multipart", "disable_code"),
+        *("disable_git", "entity", "finish_timeout", "finish_timeout_raises"),
+        *("git_commit", "git_remote", "git_remote_url", "git_root", "host"),
+        *("http_proxy", "https_proxy", "init_timeout", "login_timeout"),
+        *("max_end_of_run_history_metrics", "max_end_of_run_summary_metrics"),
+        *("notebook_name", "program", "show_errors", "show_info"),
+        *("show_warnings", "start_method", "summary_timeout", "sync_tensorboard"),
+        *("symlink", "table_raise_on_max_row_limit_exceeded", "username"),
+    }
+)
+#: W&B's names of settings that are ours under another name.
+_ALIASES: Final = {
+    "x_label": "label",
+    "silent": "quiet",
+    "root_dir": "dir",
+    "x_stats_sampling_interval": "system_s",
 }
 #: What is recorded without being asked, and can be turned off by name.
 CAPTURES: Final = ("code", "console", "system")
@@ -113,13 +135,14 @@ class Settings:
     system_s: float = 15.0
     system_cores: bool = False
     quiet: bool = False
-    #: W&B's names: the first is ``label``, the second has no meaning here.
+    #: W&B's names, which are sorted out before; these two for type checkers.
     x_label: InitVar[str | None] = None
     x_primary: InitVar[bool | None] = None
+    #: W&B's settings that were given and mean nothing here.
+    ignored: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self, x_label: str | None, x_primary: bool | None) -> None:
-        if x_label is not None:
-            object.__setattr__(self, "label", x_label)
+        """Take what nothing is to be done about."""
 
     def captures(self, what: str) -> bool:
         """Say whether something of ``CAPTURES`` is recorded, by ``capture`` alone."""
@@ -135,8 +158,48 @@ class Settings:
         }
 
 
-_DEFAULTS: Final = {field.name: field.default for field in fields(Settings)}
+_DEFAULTS: Final = {one.name: one.default for one in fields(Settings) if one.init}
 NAMES: Final = tuple(_DEFAULTS)
+
+
+def sort(call: str, told: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Give settings by our names, and W&B's that mean nothing here.
+
+    Raises
+    ------
+    UnknownOptionError
+        A name that W&B does not know either.
+
+    >>> sort("Settings()", {"silent": True, "start_method": "thread"})
+    ({'quiet': True}, ['start_method'])
+    """
+    known: dict[str, Any] = {}
+    ignored: list[str] = []
+    for given, value in told.items():
+        name = _ALIASES.get(given, given)
+        if name in NAMES:
+            known[name] = value
+        elif name not in _IGNORED and not name.startswith(("x_", "_")):
+            raise UnknownOptionError(call, given, NAMES)
+        elif name != "x_primary":  # whose rank is primary: all write alike here
+            ignored.append(given)
+    return known, ignored
+
+
+def _taking_wandbs(init: Callable[..., None]) -> Callable[..., None]:
+    """Let ``Settings()`` take W&B's names, too."""
+
+    @wraps(init)
+    def __init__(self: Settings, **told: Any) -> None:  # noqa: N807
+        given = {name: value for name, value in told.items() if value is not None}
+        known, ignored = sort("Settings()", given)
+        init(self, **known)
+        object.__setattr__(self, "ignored", tuple(ignored))
+
+    return __init__
+
+
+Settings.__init__ = _taking_wandbs(Settings.__init__)  # type: ignore[method-assign]
 
 
 def load(**keywords: object) -> Settings:
@@ -207,6 +270,8 @@ def _checked(name: str, value: Any) -> Any:
     text = _CONSOLE_ALIASES.get(text, text) if name == "console" else text
     if name in _CHOICES and text not in _CHOICES[name]:
         raise SettingError(name, value, _CHOICES[name])
+    if name == "project" and not text.strip():
+        raise SettingError.empty_project(text)
     return text
 
 

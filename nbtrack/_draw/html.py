@@ -44,8 +44,9 @@ _DAY_S: Final = 86400
 _AGES_S: Final = 1e12
 
 _STATE_COLORS: Final = {
-    "running": "#3d8fd1",
-    "finished": "#2aa876",
+    # Those of the live board: static/board.css.
+    "running": "#2aa876",
+    "finished": "#3d8fd1",
     "failed": "#d1495b",
     "crashed": "#d1495b",
     "killed": "#e07b39",
@@ -131,7 +132,7 @@ def page(*parts: str) -> Safe:
     return el("div", *parts, style=style, **{"class": NO_MATH})
 
 
-def picture(svg: str, *, alt: str, width: int, height: int) -> Safe:
+def picture(svg: str, *, alt: str, width: int, height: int, style: str = "") -> Safe:
     """Show an SVG as an image: scripts in images never run, and sanitizers agree."""
     return el(
         "img",
@@ -139,8 +140,8 @@ def picture(svg: str, *, alt: str, width: int, height: int) -> Safe:
         alt=one_line(alt, 160),
         width=width,
         height=height,
-        style="display:inline-block;max-width:100%;margin:0 16px 10px 0;"
-        "vertical-align:top",
+        style="display:inline-block;height:auto;vertical-align:top;"
+        + (style or "max-width:100%;margin:0 10px 10px 0"),
     )
 
 

@@ -133,6 +133,21 @@ def group_keys(keys: Iterable[str]) -> dict[str, list[str]]:
     return {name: members for name, members in groups.items() if members}
 
 
+def progress_text(step: int, total: int | None) -> str:
+    """Say how far a run is; one whose rows count from 0 ends at ``total - 1``.
+
+    >>> progress_text(12, 60), progress_text(59, 60), progress_text(60, 60)
+    ('step 12 of 60', '60 of 60 steps', '60 of 60 steps')
+    >>> progress_text(12, None), progress_text(75, 60)
+    ('step 12', 'step 75')
+    """
+    if not total or step > total:  # a total that was too small says nothing
+        return f"step {step:,}"
+    if step + 1 >= total:
+        return f"{total:,} of {total:,} steps"
+    return f"step {step:,} of {total:,}"
+
+
 def format_number(value: float) -> str:
     """Write a number as a person reads it: about five digits, no noise.
 

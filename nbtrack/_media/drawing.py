@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbtrack._draw.spec import PALETTE
@@ -26,6 +27,11 @@ class Series:
     x: tuple[Any, ...]
     y: tuple[float, ...]
     color: str = ""
+    dash: str = ""  # "", or Plotly's name for one of DASHES
+
+
+#: How lines are told apart where the colours repeat: Plotly's name, SVG's pattern.
+DASHES: Final = {"": "", "dash": "6 3", "dot": "2 3", "dashdot": "7 3 2 3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +47,15 @@ class Drawing:
     diagonal: bool = False
 
     def coloured(self) -> Drawing:
-        """Give every series a colour of its own."""
-        made = (
-            replace(one, color=one.color or PALETTE[at % len(PALETTE)])
-            for at, one in enumerate(self.series)
-        )
+        """Give every series a colour of its own, or a colour and dashes."""
+        dashes = list(DASHES)
+        made = []
+        for at, one in enumerate(self.series):
+            round_, place = divmod(at, len(PALETTE))
+            if not one.color:
+                dash = dashes[round_ % len(dashes)]
+                one = replace(one, color=PALETTE[place], dash=dash)  # noqa: PLW2901
+            made.append(one)
         return replace(self, series=tuple(made))
 
 
@@ -60,9 +70,11 @@ def overlaid(named: Sequence[tuple[str, Drawing]], colors: Sequence[str]) -> Dra
     series = []
     for (name, drawing), color in zip(named, colors, strict=True):
         alone = len(drawing.series) == 1
-        for one in drawing.series:
+        # The colour says which run it is, dashes which of its few lines.
+        dashes = list(DASHES) if len(drawing.series) <= len(DASHES) else [""]
+        for one, dash in zip(drawing.series, cycle(dashes), strict=False):
             label = name if alone else f"{name} · {one.name}"
-            series.append(replace(one, name=label, color=color))
+            series.append(replace(one, name=label, color=color, dash=dash))
     return replace(first, series=tuple(series))
 
 
@@ -143,7 +155,7 @@ def _trace(kind: Kind, one: Series) -> dict[str, Any]:
         marker = {"color": one.color, "size": 6, "opacity": 0.75}
         return {"type": "scatter", "mode": "markers", **common, "marker": marker}
     mode = "lines" if len(one.x) > 1 else "markers"
-    line = {"color": one.color, "width": 2}
+    line = {"color": one.color, "width": 2, "dash": one.dash or "solid"}
     return {"type": "scatter", "mode": mode, **common, "line": line}
 
 

@@ -53,8 +53,9 @@ class Image(FileMedia):
     ----------
     data_or_path
         An array or tensor of shape (H, W), (H, W, C) or (C, H, W), of uint8 or of
-        floats in [0, 1]; a PIL image; a matplotlib figure; a path; or the bytes of a
-        file. What is in memory is taken as it is now.
+        floats: from 0 to 1, or from 0 to 255 if some are above 1; a PIL image; a
+        matplotlib figure; a path; or the bytes of a file. What is in memory is taken
+        as it is now.
     mode
         A PIL mode to convert to, such as "L".
     caption

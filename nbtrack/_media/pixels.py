@@ -1,8 +1,8 @@
-"""Arrays as pictures, and nothing guessed about them.
+"""Arrays as pictures, and no range stretched that nobody asked to stretch.
 
 Integers are what they are: 0 to 255, or 16 bits in one channel. Floats are shares of
-full brightness, so they lie in [0, 1]; what lies outside is clipped, and said. Only
-``normalize=True`` stretches a range, because it was asked for.
+full brightness, 0 to 1; or 0 to 255, and that is said, where some are above 1. What
+lies outside is clipped. Only ``normalize=True`` stretches a range.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from nbtrack._faults import warn
 from nbtrack._media.numbers import numbers_of, shape_of
 from nbtrack.errors import MediaError, MediaSizeError, MediaTypeError
 
@@ -26,7 +27,9 @@ _FLAT: Final = 2  # dimensions of a picture without channels
 _DEEP: Final = 3  # and with
 _WHITE: Final = 255
 _WHITE_16: Final = 65_535
-_SLACK: Final = 1e-3  # by which a float may leave [0, 1] unmentioned: rounding
+_SLACK: Final = 0.01  # by which a float may leave [0, 1] unmentioned: resampling
+
+_told: set[str] = set()  # what was said of floats, once in a process
 
 
 def check_size(what: str, width: int, height: int) -> None:
@@ -150,19 +153,32 @@ def _from_floats(pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:
 
     low, high = float(pixels.min()), float(pixels.max())
     note = ""
-    if math.isnan(low):  # any NaN makes both NaN
-        with np.errstate(all="ignore"):
-            pixels = np.nan_to_num(pixels, nan=0.0, posinf=1.0, neginf=0.0)
-        low, high = float(pixels.min()), float(pixels.max())
-        note = "an image with NaN in it; these pixels are black"
-    if low < -_SLACK or high > 1 + _SLACK:
-        note = (
-            f"an image of floats from {low:.4g} to {high:.4g}; what is outside [0, 1] "
-            "is clipped. Pass normalize=True to stretch the range, or make the array "
-            "uint8 if it holds 0 to 255"
-        )
-    scaled = np.clip(pixels, 0, 1) * np.float32(_WHITE)
-    return np.rint(scaled).astype(np.uint8), note
+    if not math.isfinite(low + high):
+        finite = pixels[np.isfinite(pixels)]
+        if math.isnan(low):  # any NaN makes both NaN
+            note = "an image with NaN in it; these pixels are black"
+        elif finite.size < pixels.size:
+            note = "an image with infinite pixels in it; they are black or white"
+        low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    white = _WHITE if high > 1 + _SLACK else 1
+    if high > 1 + _SLACK or low < -_SLACK:
+        _tell_range(low, high, white)
+    shares = np.nan_to_num(np.clip(pixels, 0, white), nan=0.0)
+    return np.rint(shares * np.float32(_WHITE / white)).astype(np.uint8), note
+
+
+def _tell_range(low: float, high: float, white: int) -> None:
+    """Say, once of each kind, how floats are taken that are no shares of brightness."""
+    kind = "some are above 1" if white > 1 else "none is above 1"
+    if kind in _told:
+        return
+    _told.add(kind)
+    fit = f"divide by {high:.4g}" if low >= -_SLACK else "shift and divide them"
+    warn(
+        f"nbtrack.Image got floats from {low:.4g} to {high:.4g}: {kind}, so they are "
+        f"taken as 0…{white}, and what is outside is clipped. To choose what is white, "
+        f"{fit}, pass uint8, or normalize=True. This is said once"
+    )
 
 
 def _stretched(pixels: NDArray[Any]) -> NDArray[Any]:

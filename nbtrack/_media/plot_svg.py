@@ -9,7 +9,7 @@ from nbtrack._draw import html
 from nbtrack._draw.html import Safe, clean, el, hint, one_line
 from nbtrack._draw.spec import format_number
 from nbtrack._draw.svg import make_axis, thin_out
-from nbtrack._media.drawing import Drawing, Series, reduced
+from nbtrack._media.drawing import DASHES, Drawing, Series, reduced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _GREY: Final = "#787e87"
 _BLUE: Final = "#3d8fd1"
-_SIZE: Final = (460, 300)
-_NARROW: Final = (340, 300)
+_SIZE: Final = (320, 250)  # as wide as a chart: they stand side by side
+_SQUARE: Final = (320, 300)
+#: By itself under a cell a plot has more room.
+ALONE: Final = 1.3
 _MOST_POINTS: Final = 1_200
 _TOLERANCE_PX: Final = 0.35
 _MOST_LEGEND: Final = 12
@@ -27,10 +29,15 @@ _MOST_CELLS: Final = 30  # of a matrix, each way, that are drawn with their numb
 _LINE_PX: Final = 15
 
 
-def drawing_html(drawing: Drawing, notes: Sequence[str], budget_bytes: int) -> Safe:
+def drawing_html(
+    drawing: Drawing, notes: Sequence[str], budget_bytes: int, zoom: float = 1
+) -> Safe:
     """Give a plot as an image and what was left out of it."""
     svg, size = drawing_svg(drawing, min(_MOST_POINTS, max(60, budget_bytes // 24)))
-    picture = html.picture(svg, alt=_told(drawing), width=size[0], height=size[1])
+    width, height = (round(side * zoom) for side in size)
+    style = "max-width:100%;margin:0 0 6px"
+    told = _told(drawing)
+    picture = html.picture(svg, alt=told, width=width, height=height, style=style)
     return el("div", picture, *(hint(one_line(note, 300)) for note in notes[:3]))
 
 
@@ -46,7 +53,7 @@ def drawing_svg(
     """Draw a plot as a complete SVG document; gives its width and height, too."""
     drawing = reduced(drawing.coloured(), points)[0]
     is_square = drawing.is_square or drawing.kind == "matrix"
-    width, height = _NARROW if is_square else _SIZE
+    width, height = _SQUARE if is_square else _SIZE
     legend = [] if drawing.kind == "matrix" else list(drawing.series)
     has_legend = len(legend) > 1
     rows = _legend_rows(legend, width) if has_legend else []
@@ -59,9 +66,12 @@ def drawing_svg(
         more = f"and {len(legend) - _MOST_LEGEND} more"
         body += f'<text x="{width - 8}" y="14" text-anchor="end">{more}</text>'
     title = _text(one_line(drawing.title, 200), int((width - 12) / 7))
+    # Nothing stands in the first line: it is left out.
+    cut = 0 if title or len(legend) > _MOST_LEGEND else _LINE_PX
+    height -= cut
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" fill="{_GREY}" '
+        f'viewBox="0 {cut} {width} {height}" fill="{_GREY}" '
         'font-family="system-ui,sans-serif" font-size="10">'
         f'<text x="2" y="14" font-size="12" font-weight="600">{title}</text>'
         f"{body}</svg>"
@@ -84,10 +94,16 @@ def _legend_rows(series: list[Series], width: int) -> list[list[tuple[int, Serie
 
 def _legend_row(row: list[tuple[int, Series]], y: int) -> str:
     return "".join(
-        f'<path d="M{x} {y - 3}h12" stroke="{one.color}" stroke-width="2.5"/>'
+        f'<path d="M{x} {y - 3}h12" stroke="{one.color}" stroke-width="2.5"'
+        f"{_dashes(one)}/>"
         f'<text x="{x + 16}" y="{y}">{_text(one.name, 28)}</text>'
         for x, one in row
     )
+
+
+def _dashes(one: Series) -> str:
+    pattern = DASHES.get(one.dash, "")
+    return f' stroke-dasharray="{pattern}"' if pattern else ""
 
 
 def _frame(
@@ -150,7 +166,7 @@ def _curves(drawing: Drawing, width: int, height: int) -> str:
         path = "".join(_path(thin_out(part, _TOLERANCE_PX)) for part in placed)
         body += (
             f'<path d="{path}" fill="none" stroke="{one.color}" stroke-width="1.6" '
-            'stroke-linejoin="round"/>'
+            f'stroke-linejoin="round"{_dashes(one)}/>'
         )
         body += _dots(alone, one.color) if alone else ""
     return body

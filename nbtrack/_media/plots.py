@@ -106,16 +106,20 @@ class CustomChart(Plotly):
         self.table = Table.from_row(row["table"], run_path)
 
     def _static(self, budget_bytes: int) -> Safe:
+        return self._pictured(budget_bytes)
+
+    def _pictured(self, budget_bytes: int, zoom: float = 1) -> Safe:
         from nbtrack._media.plot_svg import drawing_html
 
-        return drawing_html(self.drawing(), self.notes, budget_bytes)
+        return drawing_html(self.drawing(), self.notes, budget_bytes, zoom)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         # Its picture alone: a notebook shows it with no kernel and trusted by nobody.
         from nbtrack._draw import html
+        from nbtrack._media.plot_svg import ALONE
 
         try:
-            shown = self._static(_OWN_BUDGET)
+            shown = self._pictured(_OWN_BUDGET, ALONE)
         except MediaError as error:
             shown = html.hint(str(error))
         return {"text/html": str(html.page(shown)), "text/plain": repr(self)}
@@ -460,11 +464,15 @@ def _lines(
     kind: Kind = "points" if about["kind"] == "scatter" else "lines"
     is_square = about["kind"] in ("roc_curve", "pr_curve")
     named = about["kind"] == "line_series"
+    x_title = str(about.get("xname", "x")) if named else fields["x"]
+    y_title = "" if named else fields["y"]
+    if is_square:  # the table has W&B's names; a reader has words
+        x_title, y_title = (_WORDS.get(one, one) for one in (x_title, y_title))
     return Drawing(
         kind,
         title,
-        str(about.get("xname", "x")) if named else fields["x"],
-        "" if named else fields["y"],
+        x_title,
+        y_title,
         _split(table, fields, x, y),
         is_square=is_square,
         diagonal=about["kind"] == "roc_curve",
@@ -533,6 +541,12 @@ def _matrix(
     return Drawing("matrix", title, "predicted", "actual", series)
 
 
+_WORDS: Final = {
+    "fpr": "False positive rate",
+    "tpr": "True positive rate",
+    "recall": "Recall",
+    "precision": "Precision",
+}
 _DRAWERS: Final[dict[str, Callable[..., Drawing]]] = {
     "line": _lines,
     "line_series": _lines,

@@ -100,7 +100,7 @@ def side_by_side(values: Sequence[tuple[str, Any, Path]], budget_bytes: int) -> 
             "div",
             title(label),
             static_html(value, run_path, share),
-            style="display:inline-block;vertical-align:top;margin:0 18px 12px 0",
+            style="display:inline-block;vertical-align:top;margin:0 10px 12px 0",
         )
         for label, value, run_path in values
     ]

@@ -264,10 +264,9 @@ class Table(Media):
             raise MediaError(msg)
         values = data if hasattr(data, "__len__") else list(data)
         if columns and len(values) != len(self):
-            msg = (
-                f"add_column({name!r}): {len(values):,} cells for {len(self):,} rows; "
-                "give one for each."
-            )
+            cells = "1 cell" if len(values) == 1 else f"{len(values):,} cells"
+            rows = "1 row" if len(self) == 1 else f"{len(self):,} rows"
+            msg = f"add_column({name!r}): {cells} for {rows}; give one for each."
             raise MediaError(msg)
         columns[name] = self._made_column(name, values, optional)
         self._row = None

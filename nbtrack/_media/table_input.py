@@ -77,7 +77,9 @@ def check_length(call: str, count: int, names: Iterable[str]) -> None:
     listed = list(names)
     if count != len(listed):
         shown = ", ".join(listed[:12]) + (", …" if len(listed) > 12 else "")  # noqa: PLR2004
-        msg = f"{call}: {count} cells for {len(listed)} columns ({shown})."
+        cells = "1 cell" if count == 1 else f"{count} cells"
+        columns = "1 column" if len(listed) == 1 else f"{len(listed)} columns"
+        msg = f"{call}: {cells} for {columns} ({shown})."
         raise MediaError(msg)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbtrack._draw import html
 from nbtrack._draw.html import PICTURE_DATA, Safe, cell, el, muted
 from nbtrack._draw.spec import format_number
+from nbtrack._media.base import Shown
 from nbtrack._media.table_page import FIRST, page, thumbnail
 
 if TYPE_CHECKING:
@@ -18,14 +19,15 @@ _PICTURE_PX: Final = 56
 _SMALL_PX: Final = 40  # pictures of fewer pixels are shown by their pixels
 _TEXT_SHAPE: Final = (10, 8)  # rows and columns in a terminal
 _RIGHT: Final = ("number",)
-_NAMES: Final = {
+NAMES: Final = {
     "audio-file": "audio",
     "bokeh-file": "page",
+    "histogram": "histogram",
     "html-file": "page",
     "image-file": "image",
     "molecule-file": "molecule",
     "object3D-file": "3D",
-    "plotly-file": "figure",
+    "plotly-file": "plot",
     "table-file": "table",
     "video-file": "video",
 }
@@ -102,11 +104,35 @@ def _media(value: dict[str, Any], buffers: list[bytes], budget_bytes: int) -> Sa
                 title=caption,
                 style=f"{size};margin:0;vertical-align:middle",
             )
-    name = _NAMES.get(value["type"], value["type"])
+    name = NAMES.get(value["type"], value["type"])
     if "error" in value:
         return muted(f"⚠ {html.one_line(value['error'], 80)}")
     size = size_text(value.get("size") or 0)
     return muted(" · ".join(part for part in (name, caption, size) if part))
+
+
+def first_cells(
+    table: Table, shape: tuple[int, int]
+) -> tuple[list[tuple[str, bool]], list[list[str | Shown]], str]:
+    """Give the first rows for a drawing, and how large the table is.
+
+    Of a column its name, and whether it holds numbers; of a cell its text or picture.
+    """
+    found = page(table, limit=shape[0], n_columns=shape[1])
+    head = [(name, kind in _RIGHT) for name, kind in found.head["columns"]]
+    rows = [[_drawn(cell, found.buffers) for cell in row] for row in found.head["rows"]]
+    return head, rows, counts(table) + _left_out(table, len(rows), len(head))
+
+
+def _drawn(value: Any, buffers: list[bytes]) -> str | Shown:
+    if not (isinstance(value, dict) and "type" in value):
+        return cell_text(value)
+    if value["buffer"] >= 0 and value["type"] == "image-file":
+        content, mime = thumbnail(buffers[value["buffer"]], value["mime"], _PICTURE_PX)
+        if f"data:{mime};base64," in PICTURE_DATA:
+            sides = value["width"], value["height"]
+            return Shown(value["type"], "", mime, *sides, content, len(content), None)
+    return html.one_line(f"{NAMES.get(value['type'], '')} {value['caption']}", 60)
 
 
 def size_text(size_bytes: int) -> str:
@@ -159,5 +185,5 @@ def table_text(table: Table) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict) and "type" in value:
-        return f"<{_NAMES.get(value['type'], value['type'])}>"
+        return f"<{NAMES.get(value['type'], value['type'])}>"
     return cell_text(value)

@@ -42,7 +42,7 @@ class Api:
 
     def runs(
         self,
-        path: str | None = None,
+        path: str | Sequence[str] | None = None,
         filters: Mapping[str, Any] | None = None,
         order: str = "+created_at",
         per_page: int = 50,  # noqa: ARG002  (W&B's; there are no pages on disk)
@@ -52,7 +52,7 @@ class Api:
         Parameters
         ----------
         path
-            A project, or "entity/project".
+            A project, or "entity/project", or the parts of such a path.
         filters
             W&B's Mongo style: ``{"config.lr": {"$lt": 0.01}, "tags": "baseline"}``.
         order
@@ -65,20 +65,24 @@ class Api:
         """
         if path is None:
             return Runs(list_projects(self.root), filters, order)
+        path = _joined("runs", path)
         for project in _tails(path):
             directory = project_directory(self.root, project)
             if directory.is_dir():
                 return Runs([directory], filters, order)
         raise RunNotFoundError(path, self.root, self.projects())
 
-    def run(self, path: str) -> StoredRun:
+    def run(self, path: str | Sequence[str]) -> StoredRun:
         """Give one run: "project/id", "entity/project/id", or an id alone.
+
+        The parts of such a path are taken, too, as ``StoredRun.path`` has them.
 
         Raises
         ------
         RunNotFoundError
             There is no such run.
         """
+        path = _joined("run", path)
         above, _, run_id = path.strip("/").replace(":", "/").rpartition("/")
         parents = path.strip("/")[: len(above)]  # a project's name may hold ":"
         places = [project_directory(self.root, name) for name in _tails(parents)]
@@ -91,6 +95,26 @@ class Api:
             for run in list_runs(project)
         ]
         raise RunNotFoundError(path, self.root, known)
+
+
+def _joined(call: str, path: object) -> str:
+    """Give a path as text.
+
+    Raises
+    ------
+    TypeError
+        It is neither text nor a list of texts.
+    """
+    if isinstance(path, str):
+        return path
+    parts: list[Any] = list(path) if isinstance(path, Sequence) else [None]
+    if not all(isinstance(part, str) for part in parts):
+        msg = (
+            f'Api().{call}() takes a path such as "project/id", or its parts, not '
+            f"{path!r}."
+        )
+        raise TypeError(msg)
+    return "/".join(parts)
 
 
 def _project_name(place: Path) -> str:

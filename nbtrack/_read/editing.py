@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, cast
 
 from nbtrack._config import flatten, normalise
+from nbtrack._faults import warn
 from nbtrack._media.base import HOMES, restored
 from nbtrack._record.fold import set_nested
 from nbtrack._sources import read_config
@@ -15,7 +15,7 @@ from nbtrack._store import blobs
 from nbtrack._store.alive import state_of
 from nbtrack._store.edits import append_edit, edit_document
 from nbtrack._summary import child, placed, removal, storable
-from nbtrack.errors import NbtrackWarning, RunActiveError, StorageError
+from nbtrack.errors import RunActiveError, StorageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -216,7 +216,7 @@ class SummaryEditor:
 
 
 def _warn(lost: str) -> None:
-    warnings.warn(f"summary: a value is {lost}", NbtrackWarning, stacklevel=6)
+    warn(f"summary: a value is {lost}")
 
 
 def check_ended(run: RunDir) -> None:

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nbtrack._read.api import Runs
+    from nbtrack._record.metrics import Rules
     from nbtrack._view.comparison import ComparedRun
     from nbtrack._view.runs_table import RunRow
 
 _MOST_COMPARED = 8  # more curves in one chart cannot be told apart
+_STATISTICS = frozenset(("last", "min", "max", "mean", "best", "first"))
 
 
 class RunTable:
@@ -180,6 +182,9 @@ def _of_directory(run: Any) -> Iterable[StoredRun]:  # a Run
 def _row(run: StoredRun) -> RunRow:
     from nbtrack._view.runs_table import RunRow
 
+    rules = run.rules
+    summary = flatten(_without_media(run.summary))
+    goals = {key for key in summary if _goal_of(rules, key) is not None}
     return RunRow(
         name=run.name,
         run_id=run.id,
@@ -190,8 +195,17 @@ def _row(run: StoredRun) -> RunRow:
         tags=tuple(run.tags),
         notes=run.notes,
         config=flatten(run.config),
-        summary=flatten(_without_media(run.summary)),
+        summary=summary,
+        goals=frozenset(goals),
     )
+
+
+def _goal_of(rules: Rules, key: str) -> str | None:
+    """Give the goal that a value of the summary is held to: "acc", or "acc.best"."""
+    metric, _, statistic = key.rpartition(".")
+    if metric and statistic in _STATISTICS:
+        return rules.resolve(metric).goal
+    return rules.resolve(key).goal
 
 
 def _without_media(summary: Mapping[str, Any]) -> dict[str, Any]:

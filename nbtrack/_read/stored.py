@@ -334,9 +334,25 @@ class StoredRun(Described, Exports, Captured, LoggedTables):
     # -- view --------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return self._bundle()
+
+    def _bundle(self, facts: Callable[[], Card] | None = None) -> dict[str, str]:
+        """Give the board's picture; of an ended run, one that can be used in a page."""
+        from nbtrack._view.asks import Reach
+        from nbtrack._view.board_viewer import with_viewer
         from nbtrack._view.static_bundle import board_bundle
 
-        return board_bundle(self._board().spec())
+        board = self.board(facts)
+        bundle = board_bundle(board.spec())
+        if self.state == "running":
+            return bundle  # it would soon be wrong; nbtrack.watch() shows a live one
+
+        def refeed() -> None:
+            board.restart()
+            self._feed(board, self._read())
+
+        reach = Reach(directory=self._directory, refeed=refeed)
+        return with_viewer(bundle, board, reach)
 
     def _board(self) -> Board:
         return self.board()
@@ -357,14 +373,17 @@ class StoredRun(Described, Exports, Captured, LoggedTables):
         except (OSError, NbtrackError) as error:
             self.damage.append(f"console and system metrics: {error}")
         board.close()
+        self._feed(board, history)
+        return board
+
+    def _feed(self, board: Board, history: History) -> None:
         if _is_in_order(history):
             for block in history.blocks():
                 board.feed_block(block)
-            return board
+            return
         rows = history.rows()
         while batch := list(islice(rows, _BATCH)):
             board.feed(batch)
-        return board
 
     def card(self, last_step: int | None, faults: Iterable[str] = ()) -> Card:
         """Give the facts of a board's header."""

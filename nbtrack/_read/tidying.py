@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from typing import TYPE_CHECKING, Final
 
-from nbtrack.errors import NbtrackWarning, StorageError
+from nbtrack._faults import warn
+from nbtrack.errors import StorageError
 
 if TYPE_CHECKING:
     from nbtrack._store.rundir import RunDir
@@ -54,11 +54,9 @@ def _tidy(run: RunDir) -> None:
     try:
         compact(run)
     except (OSError, StorageError) as error:
-        warnings.warn(
+        warn(
             f"the log of {run.path} could not be moved to Parquet, so reading it stays "
-            f"slow; nothing is lost: {error}",
-            NbtrackWarning,
-            stacklevel=1,
+            f"slow; nothing is lost: {error}"
         )
     finally:
         _under_way.release()

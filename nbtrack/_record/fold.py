@@ -286,7 +286,7 @@ class Summary:
             whole = None if "none" in rule.summary else self._whole(key)
             if whole is not None and whole.last is not None:
                 shown[key] = whole.show(rule)
-        for key, value in self._set.items():
+        for key, value in list(self._set.items()):
             logged = shown.get(key)
             if isinstance(logged, dict) and key not in self._replaced:
                 shown[key] = logged | value  # something beside a metric's statistics

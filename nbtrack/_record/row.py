@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
 from itertools import islice
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import orjson
 
@@ -53,6 +53,22 @@ class Row(NamedTuple):
 
     plain: dict[str, Any]
     extended: dict[str, str]
+
+
+def refuse_keywords(given: Mapping[str, object]) -> NoReturn:
+    """Refuse values that were given as keywords.
+
+    Raises
+    ------
+    DataTypeError
+    """
+    values = ", ".join(f"{key!r}: {_short(value)}" for key, value in given.items())
+    msg = f"log() takes a mapping: run.log({{{values}}})."
+    raise DataTypeError(msg)
+
+
+def _short(value: object) -> str:
+    return repr(value) if isinstance(value, (bool, int, float, str)) else "…"
 
 
 def check_mapping(data: object) -> None:
@@ -276,7 +292,8 @@ def _text(value: object, what: str = "") -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001  a user's __str__ may raise anything
         text = f"<{type(value).__name__}: str() raised {type(error).__name__}>"
     what = what or f"of type {type(value).__name__}"
-    return text[:_MAX_TEXT], f"{what}; its text is kept ({_MAX_TEXT} characters)"
+    kept = f"at most the first {_MAX_TEXT} characters of its text are kept"
+    return text[:_MAX_TEXT], f"{what}; {kept}"
 
 
 def _storable_key(key: str) -> str:

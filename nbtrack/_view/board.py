@@ -120,6 +120,7 @@ class Board:
         self.rows = 0  # fed so far, those that were fed again counted once
         self._fed = 0
         self._x = ""  # what everything is drawn over by request
+        self._axes_before: list[str] = []  # metrics that had a track before a restart
 
     # -- what comes in -------------------------------------------------------------
 
@@ -147,6 +148,7 @@ class Board:
     def restart(self) -> None:
         """Forget the points: they are fed again, under rules that have changed."""
         with self._lock:
+            self._axes_before = self._axes()
             self._tracks.restart()
             self._fed = 0
 
@@ -190,7 +192,7 @@ class Board:
     def axes(self) -> list[str]:
         """Give the metrics that charts may be drawn over."""
         with self._lock:
-            return list(self._tracks.by_key)[:_MAX_AXES]
+            return self._axes()
 
     def hurry(self) -> None:
         """Let the next frame have card and summary, early though it be."""
@@ -205,6 +207,11 @@ class Board:
         """Give what was logged under a key at a step, if it is among the latest."""
         with self._lock:
             return self._media.entry(key, step)
+
+    def _axes(self) -> list[str]:
+        # While rows are fed again, and where x has no value yet, some have no track.
+        known = dict.fromkeys((*self._axes_before, *self._tracks.by_key))
+        return list(known)[:_MAX_AXES]
 
     def _axis_of(self, key: str) -> str | None:
         return self._x or self._rules.step_metric(key)
@@ -248,7 +255,7 @@ class Board:
             if key:
                 cursor.forget()
             head: wire.FrameHead = {"v": wire.VERSION, "kind": "frame"}
-            tracks = [*self._tracks.tracks(), *self._system.tracks()]
+            tracks = [*self._drawn_tracks(), *self._system.tracks()]
             parts, body = wire.changed_tracks(tracks, cursor)
             layout = self._layout_number()
             if cursor.layout != layout:
@@ -301,6 +308,12 @@ class Board:
     def _drawn(self, keys: Iterable[str]) -> list[str]:
         return [key for key in keys if not self._rules.hidden(key)]
 
+    def _drawn_tracks(self) -> Iterator[Track]:
+        """Give the tracks that the layout names: a browser lets go of others."""
+        for track in self._tracks.tracks():
+            if any(not self._rules.hidden(key) for key in track.keys):
+                yield track
+
     def _layout_number(self) -> int:
         return self._tracks.layout + self._system.layout + self._media.layout
 
@@ -348,6 +361,8 @@ class Board:
             return
         for key in self._drawn(self._media.keys()):
             steps = self._media.steps(key)
+            if not steps:
+                continue  # all of it was let go of, for want of room
             first = self._media.entry(key, steps[0])
             last = self._media.entry(key, steps[-1])
             if first is not None and last is not None:
@@ -376,7 +391,7 @@ class Board:
             "can_edit": card.can_edit,
             "stop": card.is_stopping,
             "x": self._x,
-            "x_axes": list(self._tracks.by_key)[:_MAX_AXES],
+            "x_axes": self._axes(),
         }
 
 

@@ -16,7 +16,7 @@ from nbtrack._draw.html import Safe, cell, el, muted
 from nbtrack._draw.spec import PALETTE, Chart, Curve, group_keys
 from nbtrack._media.drawing import can_overlay, overlaid
 from nbtrack._view.runs_table import cell_text
-from nbtrack._view.static_bundle import MAX_CHARTS, chart_picture
+from nbtrack._view.static_bundle import MAX_CHARTS, chart_picture, columns_of
 from nbtrack.errors import MediaError
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ MAX_CELL_LINES: Final = 60
 _LINE_CHARS: Final = 240
 _ID_STYLE: Final = f"{html.MONO};font-size:12px;margin:0 10px"
 _TABLE_STYLE: Final = "margin:8px 0 2px"
+_RUN_STYLE: Final = "margin:10px 0 4px"
+_OBJECT_STYLE: Final = (
+    "display:inline-block;vertical-align:top;max-width:100%;margin:0 10px 10px 0"
+)
 _DASH: Final = "\N{EN DASH}"
 _GROUNDS: Final = {"+": "#2aa87633", "-": "#d1495b33"}
 _TEXT_ROWS: Final = 8
@@ -148,7 +152,8 @@ def _charts(runs: Sequence[ComparedRun]) -> list[Safe]:
         if name:
             parts.append(html.heading(html.one_line(name, 120)))
         # Several curves share a picture: 120 points each show the same shape.
-        pictures = (chart_picture(chart, points=120) for chart in charts)
+        columns = columns_of(len(charts))
+        pictures = (chart_picture(chart, 120, columns) for chart in charts)
         parts.append(el("div", *pictures, style="padding-top:4px"))
     if len(ordered) > MAX_CHARTS:
         more = len(ordered) - MAX_CHARTS
@@ -179,13 +184,17 @@ def _objects(runs: Sequence[ComparedRun]) -> list[Safe]:
     for key in keys[:MAX_OBJECTS]:
         part = _object(runs, key, min(room, OBJECT_BYTES // 4))
         room -= len(part)
-        parts += [html.heading(html.one_line(key, 120), "the last of each run"), part]
+        title = el("div", el("b", html.one_line(key, 120)))
+        parts.append(el("div", title, part, style=_OBJECT_STYLE))
         if room <= 0:
             break
-    if len(parts) < 2 * len(keys):
-        says = f"{len(keys) - len(parts) // 2} of {len(keys)} media are not shown."
-        parts.append(html.hint(says))
-    return parts
+    if not parts:
+        return []
+    found = [html.heading("media", "the last of each run"), el("div", *parts)]
+    if len(parts) < len(keys):
+        says = f"{len(keys) - len(parts)} of {len(keys)} media are not shown."
+        found.append(html.hint(says))
+    return found
 
 
 def _object(runs: Sequence[ComparedRun], key: str, budget_bytes: int) -> Safe:
@@ -376,18 +385,22 @@ def _code(runs: Sequence[ComparedRun]) -> list[Safe]:
         diffs = diff_cells(runs[0].cells, run.cells)
         title = _named(place, run)
         says = muted(_counts(diffs), style="margin-left:10px")
-        parts.append(el("div", title, " ", says, style="margin:10px 0 4px"))
+        lines: list[Safe] = []
         for diff in diffs:
             if diff.kind == "same":
                 continue
             if room <= 0:
-                parts.append(html.hint("more differs than is shown here"))
+                lines.append(html.hint("more differs than is shown here"))
                 break
             shown = diff.lines[: min(room, MAX_CELL_LINES)]
             room -= len(shown)
-            parts += [_caption(diff), _listing(shown)]
+            lines += [_caption(diff), _listing(shown)]
             if len(shown) < len(diff.lines):
-                parts.append(html.hint(f"{len(diff.lines) - len(shown)} more lines"))
+                lines.append(html.hint(f"{len(diff.lines) - len(shown)} more lines"))
+        # Of two runs the code is what one looks for; of more it would be all one sees.
+        is_folded = len(runs) > 2 and bool(lines)  # noqa: PLR2004
+        head = el("summary" if is_folded else "div", title, " ", says, style=_RUN_STYLE)
+        parts.append(el("details" if is_folded else "div", head, *lines))
     return parts
 
 

@@ -49,9 +49,9 @@ def read_range(
     dict
         What is found of the metrics, at most 1,024 points each.
     """
-    axes = {axis for key in keys if (axis := axis_of(key))}
-    tracks = Tracks(axis_of, capacity=UNBOUNDED)
-    _fill(tracks, run, {*keys, *axes})
+    axes = {key: axis_of(key) for key in keys}  # asked once: another may be chosen
+    tracks = Tracks(axes.get, capacity=UNBOUNDED)
+    _fill(tracks, run, {*keys, *filter(None, axes.values())})
     found: dict[str, Series] = {}
     chosen: dict[int, tuple[array[float], Sequence[int]]] = {}
     for key in keys:

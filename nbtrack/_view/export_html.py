@@ -238,7 +238,7 @@ def _code() -> str:
     if found != 1:
         msg = "the board's module must have one default export"
         raise AssertionError(msg)
-    code = f"{board}\n{_static('export.js')}"
+    code = f"{board}\n{{{_static('export.js')}\n}}"  # the block keeps its names apart
     # Neither may stand in a script element; in strings and comments this is the same.
     return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 

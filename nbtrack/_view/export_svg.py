@@ -18,22 +18,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nbtrack._draw import html
+from nbtrack._draw.spec import progress_text
 from nbtrack._draw.svg import chart_svg
-from nbtrack._media.shown import shown, static_html
-from nbtrack.errors import MissingPackageError, SettingError
+from nbtrack._media.shown import objects, shown, static_html
+from nbtrack._media.table_static import NAMES, first_cells, size_text
+from nbtrack.errors import MediaError, MissingPackageError, SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nbtrack._draw.spec import BoardSpec, Card, Chart, SummaryRow
+    from nbtrack._draw.spec import BoardSpec, Card, Chart, MediaPanel, SummaryRow
     from nbtrack._media.shown import Shown
+    from nbtrack._media.table import Table
 
 MAX_CHARTS: Final = 400  # as many as make a picture of some 30,000 pixels
 MAX_SUMMARY_ROWS: Final = 200
 MAX_MEDIA: Final = 60  # keys
-_MAX_PICTURES: Final = 48  # of a gallery
+_MAX_PICTURES: Final = 30  # of a gallery
 _MAX_NAMED: Final = 6
-_PICTURE_PX: Final = 160  # the height; of a wide one, less
+_PANEL_PX: Final = 300  # the least width of a card with media
+_PAD: Final = 10
+_PICTURE_PX: Final = 76  # the height of one of many
+_SINGLE_PX: Final = 260  # and of one alone
+_CELL_PICTURE_PX: Final = 32
+_LEAST_CELL_PX: Final = 64  # a text cut to it can still be told
+_LEAST_CAPTION_PX: Final = 44
+_MOST_GROWN: Final = 1.25  # beyond, the text of a plot would be a headline
+_TABLE_SHAPE: Final = (8, 12)  # rows and columns
+_BY_TWO: Final = (2, 4)  # as many as leave a hole beside them in threes
 _TINY_PX: Final = 64
 _PICTURES: Final = frozenset(
     f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp", "svg+xml")
@@ -51,6 +63,7 @@ _MAX_PIXELS: Final = 2**28  # a gigabyte while it is drawn
 _MARGIN: Final = 24
 _GAP: Final = 16
 _CHART_PX: Final = (300, 190)  # the least width; the height
+_MOST_HIGH_PX: Final = 320
 _CELL_PX: Final = 22
 _FONT: Final = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
 
@@ -160,15 +173,11 @@ class _Sheet:
     look: Look
     y: float = _MARGIN
     parts: list[str] = field(default_factory=list)
+    left: float = _MARGIN
+    room: float = 0  # the width between the margins
 
-    @property
-    def left(self) -> int:
-        return _MARGIN
-
-    @property
-    def room(self) -> int:
-        """The width between the margins."""
-        return self.look.width - 2 * _MARGIN
+    def __post_init__(self) -> None:
+        self.room = self.room or self.look.width - 2 * _MARGIN
 
     def text(
         self,
@@ -211,6 +220,16 @@ class _Sheet:
             )
             x += wide + 14
         self.y += size * 1.6
+
+    def picture(self, x: float, item: Shown, size: tuple[float, float]) -> None:
+        """Put a picture at the current height; of a tiny one the pixels are seen."""
+        is_tiny = max(item.width, item.height) <= _TINY_PX
+        data = base64.b64encode(item.content or b"").decode()
+        self.parts.append(
+            f'<image x="{x:.1f}" y="{self.y:.1f}" width="{size[0]:.1f}"'
+            f' height="{size[1]:.1f}"{_PIXELS if is_tiny else ""}'
+            f' href="data:{item.mime};base64,{data}"/>'
+        )
 
     def rule(self) -> None:
         """Draw a hairline."""
@@ -270,8 +289,7 @@ def _facts(card: Card) -> Iterator[str]:
     yield card.project
     yield card.run_id
     if card.step is not None:
-        of = f" of {card.total_steps:,}" if card.total_steps else ""
-        yield f"step {card.step:,}{of}"
+        yield progress_text(card.step, card.total_steps)
     if card.elapsed_s:
         yield html.duration(card.elapsed_s)
     if card.started_at > 0:
@@ -331,6 +349,9 @@ def _draw_grid(sheet: _Sheet, charts: Sequence[Chart]) -> None:
     look = sheet.look
     columns, wide = _columns(sheet.room, _CHART_PX[0])
     high = _CHART_PX[1]
+    if columns > 2 and len(charts) in _BY_TWO:  # noqa: PLR2004
+        columns, wide = 2, (sheet.room - _GAP) / 2
+        high = min(max(high, round(wide * 0.42)), _MOST_HIGH_PX)
     for number, chart in enumerate(charts):
         column = number % columns
         if column == 0 and number:
@@ -349,28 +370,116 @@ def _draw_grid(sheet: _Sheet, charts: Sequence[Chart]) -> None:
 
 
 def _draw_media(sheet: _Sheet, spec: BoardSpec) -> None:
-    """Draw the latest pictures of each key; what is no picture is named."""
+    """Draw the latest of each key in a card; each goes where there is most room."""
     if not spec.media:
         return
     _draw_heading(sheet, "media")
+    columns, wide = _columns(sheet.room, _PANEL_PX)
+    ends = [sheet.y] * columns
     for panel in spec.media[:MAX_MEDIA]:
-        step, value = panel.last
-        items = [
-            item if _is_picture(item) else drawn or item
-            for item, drawn in _with_drawings(value, panel.run_path)
-        ]
-        sheet.y += 14
-        wide = sheet.text(sheet.left, panel.key, bold=True, room=sheet.room - 120)
-        sheet.text(sheet.left + wide + 10, f"step {step:,}", fill=sheet.look.faint)
-        sheet.y += 8
-        _draw_pictures(sheet, [item for item in items if _is_picture(item)])
-        for item in [item for item in items if not _is_picture(item)][:_MAX_NAMED]:
-            sheet.y += 16
-            told = " · ".join(filter(None, (item.type, item.caption)))
-            sheet.text(sheet.left, told, size=12, fill=sheet.look.faint)
-        sheet.y += 14
+        card = _Sheet(sheet.look, y=0, left=0, room=wide - 2 * _PAD)
+        _draw_panel(card, panel)
+        column = ends.index(min(ends))
+        x, y = sheet.left + column * (wide + _GAP), ends[column]
+        high = card.y + 2 * _PAD
+        sheet.parts.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
+            f' rx="6" fill="{sheet.look.raised}" stroke="{sheet.look.line}"/>'
+            f'<g transform="translate({x + _PAD:.1f} {y + _PAD:.1f})">'
+            f"{''.join(card.parts)}</g>"
+        )
+        ends[column] += high + _GAP
+    sheet.y = max(ends) - _GAP
     if len(spec.media) > MAX_MEDIA:
         _draw_hint(sheet, f"{len(spec.media) - MAX_MEDIA} more keys with media")
+
+
+def _draw_panel(sheet: _Sheet, panel: MediaPanel) -> None:
+    """Draw one key: its name and step, and below what was logged."""
+    from nbtrack._media.table import Table
+
+    step, value = panel.last
+    told = f"step {step:,}"
+    faint = sheet.look.faint
+    sheet.y += 12
+    name_room = sheet.room - _width(told, 11) - _GAP
+    sheet.text(0, panel.key, size=12, bold=True, room=name_room / 1.1)
+    sheet.text(sheet.room, told, size=11, fill=faint, right=True)
+    sheet.y += 10
+    found = objects(value, panel.run_path)
+    tables = [one for one in found if isinstance(one, Table)]
+    for table in tables[:_MAX_NAMED]:
+        _draw_table(sheet, table)
+    if tables:
+        return
+    seen = list(_with_drawings(value, panel.run_path))
+    _draw_pictures(sheet, [item for item, _ in seen if _is_picture(item)])
+    drawn = [one for item, one in seen if one is not None and not _is_picture(item)]
+    for one in drawn[:_MAX_NAMED]:
+        _draw_whole(sheet, one)
+    others = [item for item, one in seen if one is None and not _is_picture(item)]
+    for item in others[:_MAX_NAMED]:
+        sheet.y += 14
+        named = NAMES.get(item.type, item.type)
+        text = " · ".join(filter(None, (named, item.caption, size_text(item.size))))
+        sheet.text(0, text, size=12, fill=faint, room=sheet.room)
+        sheet.y += 4
+    more = len(drawn) + len(others) - 2 * _MAX_NAMED
+    if more > 0:
+        _draw_hint(sheet, f"and {more:,} more")
+
+
+def _draw_table(sheet: _Sheet, table: Table) -> None:
+    """Draw the first rows and as many columns as there is room for."""
+    faint, size = sheet.look.faint, 11
+    try:
+        head, rows, told = first_cells(table, _TABLE_SHAPE)
+    except MediaError as error:
+        _draw_hint(sheet, str(error))
+        return
+    widths: list[float] = []
+    for at, (name, _) in enumerate(head):
+        texts = [name, *(one for row in rows if isinstance(one := row[at], str))]
+        widest = max(_width(html.one_line(text, 60), size) for text in texts)
+        pixels = any(not isinstance(row[at], str) for row in rows) * _CELL_PICTURE_PX
+        wide = min(max(widest, pixels, 12), 150.0) + 14
+        left = sheet.room - sum(widths)
+        if wide > left < _LEAST_CELL_PX and widths:
+            break
+        widths.append(min(wide, left))
+    with_pictures = any(not isinstance(one, str) for row in rows for one in row)
+    high = _CELL_PICTURE_PX + 4 if with_pictures else 20
+    x = 0.0
+    sheet.y += 12
+    for (name, is_number), wide in zip(head, widths, strict=False):
+        place = x + wide - 7 if is_number else x + 7
+        room = wide - 14
+        sheet.text(place, name, size=size, fill=faint, right=is_number, room=room)
+        x += wide
+    sheet.y += 7
+    for number, row in enumerate(rows):
+        if number % 2 == 0:
+            sheet.parts.append(
+                f'<rect x="0" y="{sheet.y:g}" height="{high}" width="{sum(widths):.0f}"'
+                f' fill="{sheet.look.line}" fill-opacity=".3"/>'
+            )
+        x, top = 0.0, sheet.y
+        for one, (_, is_right), wide in zip(row, head, widths, strict=False):
+            if isinstance(one, str):
+                sheet.y = top + high / 2 + 4
+                place = x + wide - 7 if is_right else x + 7
+                sheet.text(place, one, size=size, right=is_right, room=wide - 14)
+            else:
+                sheet.y = top + 2
+                side = _CELL_PICTURE_PX
+                sheet.picture(x + 7, one, (min(side, wide - 14), side))
+            x += wide
+        sheet.y = top + high
+    if len(widths) < len(head):
+        told += f" · {len(widths)} columns are shown"
+    sheet.y += 15
+    sheet.text(0, told, size=size, fill=faint, room=sheet.room)
+    sheet.y += 3
 
 
 def _with_drawings(value: Any, run_path: Path) -> Iterator[tuple[Shown, Shown | None]]:
@@ -399,30 +508,40 @@ def _is_picture(item: Shown) -> bool:
     )
 
 
+def _draw_whole(sheet: _Sheet, item: Shown) -> None:
+    """Draw a plot as wide as its card: its labels are then as large as a chart's."""
+    scale = min(sheet.room / item.width, _MOST_GROWN)
+    size = (item.width * scale, item.height * scale)
+    sheet.picture((sheet.room - size[0]) / 2, item, size)
+    sheet.y += size[1]
+    if item.caption:
+        sheet.y += 14
+        sheet.text(0, item.caption, size=11, fill=sheet.look.faint, room=sheet.room)
+
+
 def _draw_pictures(sheet: _Sheet, pictures: Sequence[Shown]) -> None:
-    """Draw pictures of one height side by side, on as many lines as they need."""
-    x = float(sheet.left)
+    """Draw one picture large, several side by side on as many lines as they need."""
+    limits = (_PICTURE_PX if len(pictures) > 1 else _SINGLE_PX, sheet.room)
+    x, line = 0.0, 0.0  # where the next one goes; how high this line is
     for item in pictures[:_MAX_PICTURES]:
-        scale = min(_PICTURE_PX / item.height, sheet.room / item.width)
         # Of digits, not of photographs: their pixels are to be seen.
         is_tiny = max(item.width, item.height) <= _TINY_PX
-        scale = min(scale, 6.0)
-        wide, high = item.width * scale, item.height * scale
-        if x > sheet.left and x + wide > sheet.left + sheet.room:
-            x, sheet.y = float(sheet.left), sheet.y + _PICTURE_PX + 24
-        data = base64.b64encode(item.content or b"").decode()
-        sheet.parts.append(
-            f'<image x="{x:g}" y="{sheet.y:g}" width="{wide:.1f}" height="{high:.1f}"'
-            f"{_PIXELS if is_tiny else ''}"
-            f' href="data:{item.mime};base64,{data}"/>'
-        )
-        below = sheet.y
-        sheet.y += high + 14
-        sheet.text(x, item.caption, size=11, fill=sheet.look.faint, room=max(wide, 60))
-        sheet.y = below
-        x += max(wide, 60) + _GAP
-    if pictures:
-        sheet.y += _PICTURE_PX + 22
+        high = min(limits[0], _PICTURE_PX) if is_tiny else limits[0]
+        scale = min(high / item.height, limits[1] / item.width, 8.0)
+        size = (item.width * scale, item.height * scale)
+        wide = max(size[0], _LEAST_CAPTION_PX if item.caption else 0)
+        if x and x + wide > sheet.room:
+            x, sheet.y, line = 0.0, sheet.y + line + 8, 0.0
+        sheet.picture(x, item, size)
+        if item.caption:
+            top = sheet.y
+            sheet.y += size[1] + 12
+            room = max(wide, _LEAST_CAPTION_PX)
+            sheet.text(x, item.caption, size=10, fill=sheet.look.faint, room=room)
+            sheet.y = top
+        line = max(line, size[1] + (15 if item.caption else 0))
+        x += wide + 8
+    sheet.y += line
     if len(pictures) > _MAX_PICTURES:
         _draw_hint(sheet, f"{len(pictures) - _MAX_PICTURES} more pictures")
 

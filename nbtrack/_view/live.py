@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextvars
-from dataclasses import replace
 from threading import Event, RLock, Thread, current_thread
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbtrack._view import displays, widgets, wire
+from nbtrack._view.past import Past
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbtrack._draw.spec import BoardSpec
+    from nbtrack._draw.spec import BoardSpec, Card
     from nbtrack._view.asks import Desk
     from nbtrack._view.board import Board
+    from nbtrack._view.past import Bundle, Restated
 
 _FASTEST_S = 0.1  # between two frames, of a board that has just begun
 _STEADY_S = 0.2  # the same, once it has been there for a few seconds
@@ -36,6 +37,14 @@ class BrowserFaultError(Exception):
     """Something went wrong in the browser half of a board."""
 
 
+class Frozen(NamedTuple):
+    """What a display shows since its cell ended."""
+
+    card: Card
+    bundle: Bundle
+    is_bare: bool  # nothing but the card
+
+
 class LiveView:
     """Shows a board and keeps it moving. Nothing here raises into the user's code.
 
@@ -51,6 +60,8 @@ class LiveView:
         Told what was being done and what was raised.
     picture
         Gives the lasting output that a board leaves behind.
+    restated
+        Gives such an output, made with a card, with another state of the run.
     desk
         Answers what the browser asks; without one it is not answered.
     """
@@ -61,7 +72,8 @@ class LiveView:
         *,
         pull: Callable[[], None],
         on_fault: Callable[[str, BaseException], None],
-        picture: Callable[[BoardSpec], Mapping[str, str]],
+        picture: Callable[[BoardSpec], Bundle],
+        restated: Restated,
         desk: Desk | None = None,
     ) -> None:
         self._board = board
@@ -85,10 +97,11 @@ class LiveView:
         self._rows_before = 0  # that cell
         self._pinned: list[str] = []  # displays that were asked for
         self._moving: str | None = None  # the display that follows the logging cell
-        self._frozen: BoardSpec | None = None  # what it shows since its cell ended
-        self._past: dict[str, BoardSpec] = {}  # pictures under cells that logged before
+        self._frozen: Frozen | None = None  # what it shows since its cell ended
+        self._past = Past(restated)
         self._is_heard = False  # the browser has said that it listens
         self._is_seen = True  # so far as we know, there is a view on a page
+        self._is_asking = False  # whether there is one on another page
         self._key_due_s = 0.0
         self._key_wait_s = _FIRST_KEY_FRAME_S
         self._has_plotly = False
@@ -155,8 +168,8 @@ class LiveView:
                 if self._moving is not None and self._moves_here:
                     self._freeze(self._moving)
                 elif not self._is_shown_here and self._has_logged():
-                    frozen = self._board.spec()
-                    display_id = displays.publish(dict(self._picture(frozen)))
+                    frozen = self._pictured()
+                    display_id = displays.publish(dict(frozen.bundle))
                     self._leave_behind()
                     self._moving, self._frozen = display_id, frozen
             self._cell = None
@@ -164,8 +177,13 @@ class LiveView:
 
     def _freeze(self, display_id: str) -> None:
         """Leave a picture: the notebook may be saved now, and its kernel be gone."""
-        self._frozen = self._board.spec()
-        displays.publish(dict(self._picture(self._frozen)), replacing=display_id)
+        self._frozen = self._pictured()
+        displays.publish(dict(self._frozen.bundle), replacing=display_id)
+
+    def _pictured(self) -> Frozen:
+        spec = self._board.spec()
+        is_bare = not (spec.sections or spec.media)
+        return Frozen(spec.card, self._picture(spec), is_bare)
 
     def _settle(self) -> None:
         """Turn a live board of another cell into its picture: one is enough."""
@@ -218,16 +236,23 @@ class LiveView:
             self._pull()
             if self._cell is not None and not self._closed:
                 self._follow(self._cell)
-            if self._widget is None or not self._is_live():
+            is_asking, self._is_asking = self._is_asking, False
+            if self._widget is None or not (self._is_live() or is_asking):
                 return  # nobody looks
-            is_key = self._is_key_due()
+            is_key = self._is_key_due() or is_asking
             frame = self._board.frame(self._cursor, key=is_key)
             if frame is not None:
-                self._widget.send(frame.head, frame.buffers)
+                self._send(frame)
         if self._board.needs_plotly and not self._has_plotly and not self._closed:
             # After the lock: the main thread must not wait for the compression.
             self._has_plotly = True
             self._bring_plotly()
+
+    def _send(self, frame: wire.Frame) -> None:
+        try:
+            self._widget.send(frame.head, frame.buffers)
+        except UnicodeEncodeError:  # a lone surrogate, in a name or the config
+            self._widget.send(wire.plain(frame.head), frame.buffers)
 
     def _bring_plotly(self) -> None:
         try:
@@ -267,8 +292,8 @@ class LiveView:
         """Keep the picture under the cell that logged before, or point to the new."""
         if self._moving is None:
             return
-        if self._frozen is not None and self._frozen.sections:
-            self._past[self._moving] = self._frozen
+        if self._frozen is not None and not self._frozen.is_bare:
+            self._past.keep(self._moving, self._frozen.card, self._frozen.bundle)
         else:
             moved = displays.moved_bundle(self._board.card().name)
             displays.publish(moved, replacing=self._moving)
@@ -294,9 +319,8 @@ class LiveView:
                 displays.publish(bundle)
             for display_id in ids:
                 displays.publish(bundle, replacing=display_id)
-            for display_id, past in self._past.items():
-                ended = replace(past, card=replace(past.card, state=spec.card.state))
-                displays.publish(dict(self._picture(ended)), replacing=display_id)
+            for display_id, ended in self._past.ended(spec.card.state):
+                displays.publish(dict(ended), replacing=display_id)
             self._pinned, self._moving = [], None
             self._past.clear()
 
@@ -336,6 +360,8 @@ class LiveView:
             self._wake.set()
         elif kind == "seen":
             self._is_heard, self._is_seen = True, said.get("views") != 0
+            # Perhaps on another page: who has a view says so with each key frame.
+            self._is_asking = not self._is_seen
             self._wake.set()
         elif kind == "ask" and self._desk is not None:
             self._reply(self._desk, said)

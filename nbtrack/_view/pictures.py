@@ -7,16 +7,17 @@ it ends, however it ends; ``finish`` brings the last state into all of them.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nbtrack._view import displays
+from nbtrack._view.past import Past
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from nbtrack._draw.spec import BoardSpec
     from nbtrack._view.board import Board
+    from nbtrack._view.past import Bundle, Restated
 
 
 class Pictures:
@@ -28,6 +29,8 @@ class Pictures:
         Feeds the board with all that was logged.
     picture
         Gives the lasting output of a board.
+    restated
+        Gives such an output, made with a card, with another state of the run.
     on_fault
         Told what was being done and what was raised: a cell must not fail for it.
     """
@@ -37,14 +40,15 @@ class Pictures:
         board: Board,
         *,
         catch_up: Callable[[], None],
-        picture: Callable[[BoardSpec], Mapping[str, str]],
+        picture: Callable[[BoardSpec], Bundle],
+        restated: Restated,
         on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self._board = board
         self._catch_up = catch_up
         self._picture = picture
         self._on_fault = on_fault
-        self._shown: dict[str, BoardSpec] = {}  # by the display that shows it
+        self._shown = Past(restated)
         self._rows_before = 0  # the cell that runs
 
     def cell_started(self) -> None:
@@ -67,22 +71,19 @@ class Pictures:
         self._catch_up()
         if self._board.rows != self._rows_before:
             spec = self._board.spec()
-            self._shown[self._publish(spec)] = spec
+            bundle = self._picture(spec)
+            self._shown.keep(displays.publish(dict(bundle)), spec.card, bundle)
 
     def _finish(self) -> None:
         self._catch_up()
         final = self._board.spec()
-        past = self._shown
-        if past and self._board.rows == self._rows_before:
-            past[next(reversed(past))] = final  # what was shown last is brought up
-        else:
-            self._publish(final)
-        for display_id, spec in past.items():
-            ended = replace(spec, card=replace(spec.card, state=final.card.state))
-            displays.publish(dict(self._picture(ended)), replacing=display_id)
-
-    def _publish(self, spec: BoardSpec) -> str:
-        return displays.publish(dict(self._picture(spec)))
+        is_new = self._board.rows != self._rows_before
+        last = None if is_new else self._shown.latest  # what is brought up
+        displays.publish(dict(self._picture(final)), replacing=last)
+        if last is not None:
+            self._shown.drop(last)
+        for display_id, ended in self._shown.ended(final.card.state):
+            displays.publish(dict(ended), replacing=display_id)
 
     def _guard(self, what: str, action: Callable[[], None]) -> None:
         try:

@@ -34,6 +34,7 @@ class RunRow:
     notes: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
+    goals: frozenset[str] = frozenset()  # keys of the summary with a goal
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,26 @@ class Columns:
     config: tuple[str, ...]
     summary: tuple[str, ...]
     left_out: tuple[str, ...]  # of either, as "config.lr", "summary.loss"
+    goals: int = 0  # so many of the summary come first of all
+    varied: int = 0  # so many of config differ between runs
+
+    @property
+    def first(self) -> list[tuple[str, str]]:
+        """What tells runs apart: goals, settings that differ, other metrics."""
+        return [
+            *(("summary", key) for key in self.summary[: self.goals]),
+            *(("config", key) for key in self.config[: self.varied]),
+            *(("summary", key) for key in self.summary[self.goals :]),
+        ]
+
+    @property
+    def last(self) -> list[tuple[str, str]]:
+        """What is the same in all runs."""
+        return [("config", key) for key in self.config[self.varied :]]
+
+    def title(self, kind: str, key: str) -> str:
+        """Give a column's head; a setting that is called like a metric says so."""
+        return f"config.{key}" if kind == "config" and key in self.summary else key
 
 
 def runs_table_html(
@@ -66,13 +87,12 @@ def runs_table_html(
     tagged = any(row.tags for row in rows)
     numeric = _numeric(ordered, chosen)
     mixed = len({row.project for row in rows}) > 1
-    titles = ["state", *["project"][: int(mixed)], "name", "id", "created", "duration"]
-    titles += ["tags"][: int(tagged)]
-    head = [cell(title, head=True, right=title == "duration") for title in titles]
-    head += [
-        cell(html.one_line(key, 40), head=True, right=(kind, key) in numeric)
-        for kind, key in _keys(chosen)
-    ]
+    titles = [*["project"][: int(mixed)], "name", "state"]
+    head = [cell(title, head=True) for title in titles]
+    head += _heads(chosen, chosen.first, numeric)
+    titles = ["duration", "created", *["tags"][: int(tagged)], "id"]
+    head += [cell(title, head=True, right=title == "duration") for title in titles]
+    head += _heads(chosen, chosen.last, numeric)
     body = (
         html.table_row(
             _cells(row, chosen, numeric, tagged=tagged, mixed=mixed), zebra=i % 2 == 1
@@ -99,12 +119,18 @@ def runs_table_text(
     ordered = newest_first(rows) if reorder else list(rows)
     chosen = choose_columns(ordered, columns)
     mixed = len({row.project for row in rows}) > 1
-    lines = [["state", *["project"][: int(mixed)], "name", "id", "created", "duration"]]
-    lines[0] += [key for _, key in _keys(chosen)]
+    lines = [[*["project"][: int(mixed)], "name", "state"]]
+    lines[0] += [chosen.title(*key) for key in chosen.first]
+    lines[0] += ["duration", "created", "id"]
+    lines[0] += [chosen.title(*key) for key in chosen.last]
     for row in ordered[:limit]:
         who = [row.project, row.name] if mixed else [row.name]
-        values = [cell_text(_value(row, *key)) for key in _keys(chosen)]
-        lines.append([row.state, *who, row.run_id, _when(row), _took(row), *values])
+        first, last = (
+            [cell_text(_value(row, *key)) for key in keys]
+            for keys in (chosen.first, chosen.last)
+        )
+        when = [_took(row), _when(row), row.run_id]
+        lines.append([*who, row.state, *first, *when, *last])
     cut = [[html.clean(html.one_line(text, 24)) for text in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
     padded = [
@@ -155,21 +181,31 @@ def choose_columns(
 ) -> Columns:
     """Choose the keys to show: those asked for, else those that tell runs apart."""
     if asked is not None:
-        return Columns(_under("config.", asked), _under("summary.", asked), ())
-    config = _by_variation([row.config for row in rows])
+        config = list(_under("config.", asked))
+        return Columns(tuple(config), _under("summary.", asked), (), varied=len(config))
+    config, varied = _by_variation([row.config for row in rows])
     summary = list(dict.fromkeys(key for row in rows for key in row.summary))
     summary = [key for key in summary if not key.startswith("_")]
+    goals = frozenset().union(*(row.goals for row in rows))
+    summary.sort(key=lambda key: key not in goals)  # stable
+    n_goals = sum(key in goals for key in summary[:MAX_KEYS])
     rest = [f"config.{key}" for key in config[MAX_KEYS:]]
     rest += [f"summary.{key}" for key in summary[MAX_KEYS:]]
-    return Columns(tuple(config[:MAX_KEYS]), tuple(summary[:MAX_KEYS]), tuple(rest))
+    return Columns(
+        tuple(config[:MAX_KEYS]),
+        tuple(summary[:MAX_KEYS]),
+        tuple(rest),
+        goals=n_goals,
+        varied=min(varied, MAX_KEYS),
+    )
 
 
 def _under(prefix: str, asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(name[len(prefix) :] for name in asked if name.startswith(prefix))
 
 
-def _by_variation(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Give the keys whose values vary between runs, then the others."""
+def _by_variation(configs: Sequence[Mapping[str, Any]]) -> tuple[list[str], int]:
+    """Give the keys whose values vary between runs, then the others; and how many."""
     seen: dict[str, set[str]] = {}
     for config in configs:
         for key in config:
@@ -178,12 +214,24 @@ def _by_variation(configs: Sequence[Mapping[str, Any]]) -> list[str]:
         for key, values in seen.items():
             values.add(repr(config[key]) if key in config else "")
     # Stable: within each half the order is that of first appearance.
-    return sorted(seen, key=lambda key: len(seen[key]) == 1)
+    keys = sorted(seen, key=lambda key: len(seen[key]) == 1)
+    # Of one run nothing differs: all of its settings are worth a look.
+    varied = sum(len(held) > 1 for held in seen.values())
+    return keys, varied if len(configs) > 1 else len(keys)
 
 
 def _keys(chosen: Columns) -> list[tuple[str, str]]:
-    return [("config", key) for key in chosen.config] + [
-        ("summary", key) for key in chosen.summary
+    return [*chosen.first, *chosen.last]
+
+
+def _heads(
+    chosen: Columns,
+    keys: Sequence[tuple[str, str]],
+    numeric: frozenset[tuple[str, str]],
+) -> list[Safe]:
+    return [
+        cell(html.one_line(chosen.title(*key), 40), head=True, right=key in numeric)
+        for key in keys
     ]
 
 
@@ -215,8 +263,15 @@ def _cells(
     mixed: bool,
 ) -> list[Safe]:
     project = [cell(html.one_line(row.project, 40))] if mixed else []
-    cells = [
-        cell(html.state_mark(row.state)),
+
+    def values(keys: Sequence[tuple[str, str]]) -> list[Safe]:
+        return [
+            cell(html.one_line(cell_text(_value(row, *key)), 40), right=key in numeric)
+            for key in keys
+        ]
+
+    tags = [cell(*(html.chip(tag) for tag in row.tags[:8]))] if tagged else []
+    return [
         *project,
         cell(
             html.el(
@@ -226,15 +281,13 @@ def _cells(
                 style="font-weight:600",
             ),
         ),
-        cell(html.muted(html.one_line(row.run_id, 64), style=html.MONO)),
-        cell(_when(row)),
+        cell(html.state_mark(row.state)),
+        *values(chosen.first),
         cell(_took(row), right=True),
-    ]
-    if tagged:
-        cells.append(cell(*(html.chip(tag) for tag in row.tags[:8])))
-    return cells + [
-        cell(html.one_line(cell_text(_value(row, *key)), 40), right=key in numeric)
-        for key in _keys(chosen)
+        cell(_when(row)),
+        *tags,
+        cell(html.muted(html.one_line(row.run_id, 64), style=html.MONO)),
+        *values(chosen.last),
     ]
 
 

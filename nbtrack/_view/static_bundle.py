@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from nbtrack._draw import html
 from nbtrack._draw.html import Safe, el, joined, muted
-from nbtrack._draw.spec import Card, format_number
+from nbtrack._draw.spec import Card, format_number, progress_text
 from nbtrack._draw.svg import chart_svg, described
 from nbtrack._media.shown import static_html
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nbtrack._draw.spec import BoardSpec, Chart, MediaPanel, SummaryRow
 
@@ -28,11 +29,20 @@ MAX_CONFIG: Final = 100
 _OPEN_CONFIG: Final = 16  # shown at once; the others unfold
 _MAX_FAULTS: Final = 8
 _TEXT_LINES: Final = 24
-_CHART_PX: Final = (300, 170)
-_POINTS: Final = 160  # of a chart: about every other pixel
+#: Of a chart, where two and where three are to stand side by side.
+_CHART_PX: Final = {2: (400, 195), 3: (320, 175)}
+#: They grow with the page: the margins make it a whole.
+_CHART_STYLES: Final = {
+    2: "width:48.5%;min-width:300px;max-width:500px;margin:0 1% 10px 0",
+    3: "width:32%;min-width:300px;max-width:430px;margin:0 1% 10px 0",
+}
+_BY_TWO: Final = (1, 2, 4)  # as many charts as leave a hole beside them in threes
+_POINTS: Final = 150  # of a chart: about every other pixel
 #: Media weigh more than charts. So many bytes in all, and of one value.
 MEDIA_BYTES: Final = 200_000
 _LARGEST_MEDIUM: Final = 32_000
+_LIGHT: Final = frozenset(("audio-file", "html-file", "bokeh-file", "histogram"))
+_LIGHT_BYTES: Final = 3_000  # of one of them
 
 
 def board_bundle(spec: BoardSpec) -> dict[str, str]:
@@ -47,6 +57,17 @@ def board_bundle(spec: BoardSpec) -> dict[str, str]:
     }
 
 
+def restated(bundle: Mapping[str, str], card: Card, state: str) -> dict[str, str]:
+    """Give a bundle that was made with a card, with another state of the run."""
+    ended = replace(card, state=state)
+    parts = {
+        "text/html": (str(_card(card)), str(_card(ended))),
+        "text/plain": (_headline(card), _headline(ended)),
+    }
+    changed = {kind: bundle[kind].replace(*parts[kind], 1) for kind in parts}
+    return {**bundle, **changed}
+
+
 # --- the card ------------------------------------------------------------------
 
 
@@ -54,8 +75,7 @@ def _progress(card: Card) -> list[str]:
     """Say how far a run came."""
     parts = []
     if card.step is not None:
-        of = f" of {card.total_steps:,}" if card.total_steps else ""
-        parts.append(f"step {card.step:,}{of}")
+        parts.append(progress_text(card.step, card.total_steps))
     if card.elapsed_s:
         parts.append(html.duration(card.elapsed_s))
     return parts
@@ -150,16 +170,17 @@ def _sections(spec: BoardSpec) -> list[Safe]:
     for panel in spec.media:
         media.setdefault(panel.section, []).append(panel)
     room = MAX_CHARTS
-    share = min(_LARGEST_MEDIUM, MEDIA_BYTES // max(1, 2 * len(spec.media)))
+    share = _media_share(spec.media)
     for name in dict.fromkeys((*charts, *media)):
         shown = charts.get(name, ())[:room]
         room -= len(shown)
         if name and (shown or name in media):
             parts.append(html.heading(html.one_line(name, 120)))
-        if shown:
-            pictures = (chart_picture(chart) for chart in shown)
-            parts.append(el("div", *pictures, style="padding-top:4px"))
-        parts += [_media(panel, share) for panel in media.get(name, ())]
+        panels = [_media(panel, share) for panel in media.get(name, ())]
+        columns = columns_of(len(shown))
+        pictures = (chart_picture(chart, columns=columns) for chart in shown)
+        if shown or panels:
+            parts.append(el("div", *pictures, *panels, style="padding-top:4px"))
     total = sum(map(len, charts.values()))
     if total > MAX_CHARTS:
         more = total - MAX_CHARTS
@@ -167,20 +188,40 @@ def _sections(spec: BoardSpec) -> list[Safe]:
     return parts
 
 
+def _media_share(panels: Sequence[MediaPanel]) -> int:
+    """Give the bytes that one value may take; some kinds never take many."""
+    values = [v for panel in panels for v in dict([panel.first, panel.last]).values()]
+    light = sum(isinstance(v, dict) and v.get("_type") in _LIGHT for v in values)
+    room = max(MEDIA_BYTES - light * _LIGHT_BYTES, MEDIA_BYTES // 2)
+    return min(_LARGEST_MEDIUM, room // max(1, len(values) - light))
+
+
 def _media(panel: MediaPanel, budget_bytes: int) -> Safe:
     """Give the first and the latest value of a key, side by side."""
     steps = dict([panel.first, panel.last])
-    style = "display:inline-block;vertical-align:top;max-width:100%;margin:0 16px 8px 0"
-    values = [
-        el(
-            "div",
-            el("div", muted(f"step {step:,}")),
-            static_html(value, panel.run_path, budget_bytes),
-            style=style,
-        )
-        for step, value in steps.items()
-    ]
-    return el("div", el("div", el("b", html.one_line(panel.title, 120))), *values)
+    style = "display:inline-block;vertical-align:top;max-width:100%;margin-right:10px"
+    title = el("b", html.one_line(panel.title, 120))
+    if len(steps) == 1:
+        ((step, value),) = steps.items()
+        title = joined([title, muted(f" step {step:,}")])
+        values = [static_html(value, panel.run_path, budget_bytes)]
+    else:
+        values = [
+            el(
+                "div",
+                el("div", muted(f"step {step:,}")),
+                static_html(value, panel.run_path, budget_bytes),
+                style=style,
+            )
+            for step, value in steps.items()
+        ]
+    return el(
+        "div",
+        el("div", title),
+        *values,
+        style="display:inline-block;vertical-align:top;max-width:100%;"
+        "margin:0 10px 10px 0",
+    )
 
 
 def _all(spec: BoardSpec) -> str:
@@ -188,11 +229,18 @@ def _all(spec: BoardSpec) -> str:
     return f"All values: nbtrack.Api().run({path!r}).history()"
 
 
-def chart_picture(chart: Chart, points: int = _POINTS) -> Safe:
+def columns_of(count: int) -> int:
+    """Say how many of so many charts stand side by side on a page of usual width."""
+    return 2 if count in _BY_TWO else 3
+
+
+def chart_picture(chart: Chart, points: int = _POINTS, columns: int = 3) -> Safe:
     """Give a chart as an image that survives every sanitizer."""
-    width, height = _CHART_PX
+    width, height = _CHART_PX[columns]
     svg = chart_svg(chart, width=width, height=height, points=points)
-    return html.picture(svg, alt=described(chart), width=width, height=height)
+    style = _CHART_STYLES[columns]
+    told = described(chart)
+    return html.picture(svg, alt=told, width=width, height=height, style=style)
 
 
 # --- the summary ---------------------------------------------------------------
@@ -226,7 +274,7 @@ def _summary(rows: Sequence[SummaryRow]) -> list[Safe]:
 def _plain(spec: BoardSpec) -> str:
     card = spec.card
     facts = [card.project, card.run_id, *_progress(card), *_started(card)]
-    lines = [f"{card.name}  {card.state}", " · ".join(fact for fact in facts if fact)]
+    lines = [_headline(card), " · ".join(fact for fact in facts if fact)]
     if card.tags:
         lines.append(f"tags: {', '.join(card.tags)}")
     if card.notes:
@@ -243,6 +291,10 @@ def _plain(spec: BoardSpec) -> str:
     if len(values) > room:
         lines.append(f"  … {len(values) - room} more. {_all(spec)}")
     return "\n".join(_terminal_line(line) for line in lines + tail)
+
+
+def _headline(card: Card) -> str:
+    return _terminal_line(f"{card.name}  {card.state}")
 
 
 def _terminal_line(line: str) -> str:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from nbtrack._view.points import Track
 
 _MAX_TEXT: Final = 200
+_KINDS: Final = {
+    "audio-file": "sound",
+    "bokeh-file": "page",
+    "html-file": "page",
+    "object3D-file": "3D object",
+    "plotly-file": "plot",
+}
 
 
 class SummaryRows:
@@ -41,7 +48,7 @@ class SummaryRows:
     ) -> tuple[tuple[str, str], ...]:
         if kind := media_type(value):
             many = len(value) if isinstance(value, list) else 1
-            return (("last", f"{many} of {kind}" if many > 1 else kind),)
+            return (("last", _counted(kind, many)),)
         if isinstance(value, Mapping):
             return tuple((str(name), _text(one)) for name, one in value.items())
         if track is None or not isinstance(value, (int, float)):
@@ -63,6 +70,16 @@ class SummaryRows:
         low, high = _stretched(low, high, closed[count:])
         self._seen[key] = (track.id, track.epoch, len(closed), low, high)
         return _stretched(low, high, track.tail()[1][track.keys.index(key)])
+
+
+def _counted(kind: str, many: int) -> str:
+    """Say what was logged.
+
+    >>> _counted("image-file", 13), _counted("plotly-file", 1), _counted("histogram", 2)
+    ('13 images', 'plot', '2 histograms')
+    """
+    name = _KINDS.get(kind, kind.removesuffix("-file"))
+    return f"{many} {name}s" if many > 1 else name
 
 
 def _stretched(low: float, high: float, points: array[float]) -> tuple[float, float]:

@@ -24,7 +24,8 @@ MOST_VIEWERS: Final = 32  # older ones become pictures again: each holds its tab
 _VERSION: Final = 2
 _MARK: Final = "nbt-picture-"
 
-_open: OrderedDict[str, Any] = OrderedDict()
+#: By mark: the widget, the cell under which it is, and the execution.
+_open: OrderedDict[str, tuple[Any, str, str]] = OrderedDict()
 
 
 def open_viewer(table: Table) -> str:
@@ -37,16 +38,40 @@ def open_viewer(table: Table) -> str:
     """
     if not is_live():
         return ""
-    model_id = secrets.token_hex(16)
-    mark = _MARK + model_id  # so that the page finds the model itself, too
+    model_id, mark = new_mark()
     widget = _viewer_class()(mark=mark, model_id=model_id)
     rows = _rows(table)
     widget.on_msg(lambda one, content, _buffers: _hear(one, rows, content))
-    _open[mark] = widget
-    while len(_open) > MOST_VIEWERS:
-        _, old = _open.popitem(last=False)
-        old.close()
+    hold(mark, widget)
     return mark
+
+
+def new_mark() -> tuple[str, str]:
+    """Give a model's id, and the class of the picture in whose place it puts itself."""
+    model_id = secrets.token_hex(16)
+    return model_id, _MARK + model_id  # so that the page finds the model itself, too
+
+
+def hold(mark: str, widget: Any) -> None:
+    """Keep a viewer open until there are too many, or its cell shows another output."""
+    cell, execution = _this_cell()
+    for old, (_, *shown) in list(_open.items()):
+        if cell and shown[0] == cell and shown[1] != execution:
+            _open.pop(old)[0].close()
+    _open[mark] = (widget, cell, execution)
+    while len(_open) > MOST_VIEWERS:
+        _, (oldest, *_) = _open.popitem(last=False)
+        oldest.close()
+
+
+def _this_cell() -> tuple[str, str]:
+    """Give the cell that runs, and which of its executions it is."""
+    try:
+        parent = sys.modules["IPython"].get_ipython().get_parent() or {}
+    except (AttributeError, LookupError):  # an older IPython; a thread of its own
+        parent = {}
+    cell = (parent.get("metadata") or {}).get("cellId", "")
+    return str(cell), str((parent.get("header") or {}).get("msg_id", ""))
 
 
 def is_live() -> bool:
@@ -65,8 +90,7 @@ def is_live() -> bool:
         return False
     if "COLAB_RELEASE_TAG" in os.environ:
         return False  # each output is in a frame of its own, which no model reaches
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
-    return "cellId" in ((parent or {}).get("metadata") or {})
+    return bool(_this_cell()[0])
 
 
 def _rows(table: Table) -> Any:

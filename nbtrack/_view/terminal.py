@@ -6,6 +6,9 @@ prints must find an empty line, so ``write`` of both streams takes ours away fir
 nothing is drawn while what was printed last has no end (``print(…, end="")``, tqdm).
 Nothing but ``\r`` and blanks is used to take it away: every terminal knows those.
 
+IPython's own prompts pass the streams by, so it says when they come; and it gives the
+streams their ``write`` back after each cell, so ours is put there anew before the next.
+
 What it shows is read from the end of the log, a few times a second and at most
 64 kB: ``log()`` neither knows nor waits.
 """
@@ -25,6 +28,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nbtrack._draw.html import clean, one_line
+from nbtrack._draw.spec import progress_text
 from nbtrack._fork import tell_when_forked
 from nbtrack._record.steps import expected_steps
 from nbtrack._store.lines import decode
@@ -61,16 +65,16 @@ def line_of(status: Status, width: int, *, plain: bool = False) -> str:
     """Write the line in at most ``width`` columns: what matters least falls off first.
 
     >>> line_of(Status("fox-1", 50, 200, 10.0, [("loss", 0.25)]), 80, plain=True)
-    'fox-1  ###---------  step 50/200  10/s  0:15 left  loss 0.25'
+    'fox-1  ###---------  step 50 of 200  10/s  0:15 left  loss 0.25'
     """
     parts = [one_line(clean(status.name), 24)]
     if status.step is None:
         return _fitted([*parts, "no rows yet"], width)
-    done = f"step {status.step:,}"
     if status.total:
-        parts.append(_bar(status.step / status.total, plain=plain))
-        done += f"/{status.total:,}"
-    parts.append(done)
+        is_done = status.step + 1 >= status.total  # rows count from 0
+        share = 1.0 if is_done else status.step / status.total
+        parts.append(_bar(share, plain=plain))
+    parts.append(progress_text(status.step, status.total))
     if pace := status.steps_per_s:
         parts.append(f"{pace:,.0f}/s" if pace >= _FAST else f"{pace:.3g}/s")
         left_s = ((status.total or 0) - status.step) / pace
@@ -128,6 +132,7 @@ class Latest:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._read: dict[Path, int] = {}  # how far
+        self.rows = 0  # seen so far
         self.step: int | None = None
         self.values: dict[str, float] = {}
         self._epochs: list[tuple[float, int]] = []  # the first, and the latest
@@ -153,6 +158,7 @@ class Latest:
                 self._note(record.step, record.data)
 
     def _note(self, step: int, row: dict[str, Any]) -> None:
+        self.rows += 1
         self.step = step if self.step is None else max(self.step, step)
         for key, value in row.items():
             is_number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
@@ -172,16 +178,24 @@ class Latest:
 
 
 class _Pace:
-    """Steps per second over the last seconds."""
+    """Steps per second over the last seconds in which there were any."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque(maxlen=round(_PACE_S / _EVERY_S))
+        self._seen: deque[tuple[float, int]] = deque()
+        self._last: float | None = None
 
     def at(self, now_s: float, step: int) -> float | None:
-        self._seen.append((now_s, step))
-        since_s, first = self._seen[0]
+        """Take a look; where no step has come since the last, nothing is new."""
+        seen = self._seen
+        if seen and seen[-1][1] == step:
+            return self._last
+        seen.append((now_s, step))
+        while len(seen) > 2 and now_s - seen[0][0] > _PACE_S:  # noqa: PLR2004
+            seen.popleft()
+        since_s, first = seen[0]
         took_s = now_s - since_s
-        return (step - first) / took_s if took_s >= _FEW_S else None
+        self._last = (step - first) / took_s if took_s >= _FEW_S else None
+        return self._last
 
 
 # --- the terminal ------------------------------------------------------------------
@@ -224,7 +238,9 @@ class Screen:
         self._shown = ""
         self._is_line_start = True
         self._is_busy = False
-        self._hooks: list[tuple[Any, Any, Any]] = []  # stream, ours, what was there
+        self._is_held = False
+        self._is_heard = False
+        self._hooks: dict[Any, tuple[Any, Any]] = {}  # stream: ours, what was there
         # Its class's: other hooks record what is printed, and this is not.
         self._write = partial(type(stream).write, stream)
         for one in dict.fromkeys([stream, *others]):
@@ -249,7 +265,8 @@ class Screen:
     def show(self, text: str) -> None:
         """Draw a line in the place of the last one, unless somebody is printing."""
         with self._lock:
-            if self._is_line_start and text != self._shown and not self._is_busy:
+            may = self._is_line_start and not self._is_busy and not self._is_held
+            if may and text != self._shown:
                 rest = " " * max(0, _columns(self._shown) - _columns(text))
                 self._draw(f"\r{text}{rest}")
                 self._shown = text
@@ -260,6 +277,24 @@ class Screen:
             if self._shown and not self._is_busy:
                 self._draw(f"\r{' ' * _columns(self._shown)}\r")
                 self._shown = ""
+
+    def hold(self) -> None:
+        """Take the line away, and draw nothing until it is let go."""
+        with self._lock:
+            self.clear()
+            self._is_held = True
+
+    def let_go(self) -> None:
+        """Draw again, on a line that is empty; hear again who prints."""
+        with self._lock:
+            self._is_held = False
+            self._is_line_start = True
+            for stream in list(self._hooks):
+                self._is_heard = False
+                with contextlib.suppress(OSError, ValueError):  # closed
+                    stream.write("")  # shows no more than whether it comes by here
+                    if not self._is_heard:
+                        self._hook(stream)
 
     def close(self) -> None:
         """Take the line away for good. Idempotent."""
@@ -286,6 +321,7 @@ class Screen:
 
         def write_below(text: str) -> Any:
             with self._lock:
+                self._is_heard = True
                 if text and not self._is_busy:
                     self.clear()
                     self._is_line_start = text.endswith("\n")
@@ -295,11 +331,11 @@ class Screen:
             stream.write = write_below
         except AttributeError:  # a stream of somebody else's, with slots
             return
-        self._hooks.append((stream, write_below, own))
+        self._hooks[stream] = write_below, own
 
     def _unhook(self) -> None:
-        hooks, self._hooks = self._hooks, []
-        for stream, hook, own in hooks:
+        hooks, self._hooks = self._hooks, {}
+        for stream, (hook, own) in hooks.items():
             # Somebody may have put a hook over ours; then ours only passes on.
             if stream.__dict__.get("write") is not hook:
                 continue
@@ -341,6 +377,8 @@ class ProgressLine:
         self._epochs = epochs
         self._on_fault = on_fault
         self._pace = _Pace()
+        self._is_resumed = False  # and has not looked since
+        self._known_rows = -1  # that nobody is to see again
         self._stop = threading.Event()
         self._runs = threading.Event()
         self._thread = threading.Thread(
@@ -359,11 +397,21 @@ class ProgressLine:
     def pause(self) -> None:
         """Leave the terminal to somebody else, such as IPython's prompt."""
         self._runs.clear()
-        self._screen.clear()
+        self._screen.hold()
 
     def resume(self) -> None:
-        """Draw again."""
+        """Draw again, as soon as there are rows that were not seen before."""
+        self._screen.let_go()
+        self._is_resumed = True
         self._runs.set()
+
+    def give_way(self) -> None:
+        """Leave the terminal to somebody who writes past the streams."""
+        self._screen.hold()
+
+    def come_back(self) -> None:
+        """Go on where that one has ended its line."""
+        self._screen.let_go()
 
     def close(self) -> None:
         """Take the line away and end the thread. Idempotent."""
@@ -390,9 +438,16 @@ class ProgressLine:
         try:
             while not self._stop.wait(_EVERY_S):
                 self._runs.wait()
-                screen = self._screen
-                text = line_of(self.status(), screen.width, plain=screen.is_plain)
-                if self._runs.is_set() and not self._stop.is_set():
+                if self._is_resumed:
+                    self._is_resumed = False
+                    self._pace = _Pace()  # a prompt waits long
+                    self._latest.look()
+                    self._known_rows = self._latest.rows
+                screen, status = self._screen, self.status()
+                if self._latest.rows == self._known_rows:
+                    continue
+                text = line_of(status, screen.width, plain=screen.is_plain)
+                if not self._stop.is_set():
                     screen.show(text)
         except Exception as error:  # noqa: BLE001  (a line must never stop training)
             self._screen.close()

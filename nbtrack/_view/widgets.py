@@ -15,14 +15,17 @@ NO_PLOTLY = "none"
 
 
 def board_widget(
-    snapshot: Callable[[], bytes], on_message: Callable[[Any], None]
+    snapshot: Callable[[], bytes] | None,
+    on_message: Callable[[Any], None],
+    **state: str,
 ) -> Any:
     """Open a board's widget.
 
     ``snapshot`` gives a packed key frame, for a front end that asks for the whole
-    state: a reloaded page. ``on_message`` gets what the browser sends.
+    state: a reloaded page. ``on_message`` gets what the browser sends. A ``mark`` in
+    the state is the class of the picture in whose place the board is put.
     """
-    widget = _board_class()()
+    widget = _board_class()(**state)
     widget.take_snapshot = snapshot
     widget.on_msg(lambda _widget, content, _buffers: on_message(content))
     _let_front_ends_choose(widget.comm)
@@ -60,6 +63,7 @@ def _board_class() -> Any:
     class BoardWidget(AnyWidget):  # type: ignore[misc]
         _esm = assets.esm()
         _css = assets.css()
+        mark = traitlets.Unicode("").tag(sync=True)
         plotly = traitlets.Unicode("").tag(sync=True)  # the model id of the carrier
         snapshot = traitlets.Bytes(b"").tag(sync=True)
         take_snapshot: Callable[[], bytes] | None = None

@@ -182,7 +182,11 @@ class Ready(TypedDict):
 
 
 class Seen(TypedDict):
-    """Browser to kernel: so many views of the board are on a page; perhaps none."""
+    """Browser to kernel: so many views of the board are on a page; perhaps none.
+
+    Said when it changes, and, by a page that has one, with every key frame: a page
+    that has none any more does not know of the others.
+    """
 
     v: Literal[2]
     kind: Literal["seen"]

@@ -220,6 +220,87 @@ def test_a_zoom_into_reduced_points_asks_for_detail(open_board: Open) -> None:
     assert len(board.sent("detail")) == 1
 
 
+def test_charts_that_are_zoomed_together_ask_together(open_board: Open) -> None:
+    board = open_board(
+        "(() => { const p = picture({a: ['x', 'y'], b: ['z']}, {system: ['cpu']});"
+        " for (const track of p.tracks) track.epoch = 3; return p; })()"
+    )
+    board.menu()
+    board.page.get_by_label("Zoom all charts together").check()
+    board.page.keyboard.press("Escape")
+    board.drag("a/x", 0.3, 0.6)
+    board.settle()
+    (ask,) = board.sent("detail")
+    assert sorted(ask["keys"]) == ["a/x", "a/y", "b/z"]
+
+
+def test_of_the_machine_there_is_no_more_detail_to_ask_for(open_board: Open) -> None:
+    board = open_board(
+        "(() => { const p = picture({}, {system: ['system.cpu']});"
+        " p.tracks[0].epoch = 3; return p; })()"
+    )
+    board.page.get_by_role("tab", name="System").click()
+    board.settle()
+    whole = board.ink("system.cpu")
+    board.drag("system.cpu", 0.3, 0.6)
+    assert board.ink("system.cpu") != whole
+    assert board.sent("detail") == []
+
+
+def test_a_zoom_over_a_metric_called_step_means_the_metric(open_board: Open) -> None:
+    board = open_board(
+        "(() => { const p = picture({train: ['loss']}); p.tracks[0].epoch = 3;"
+        " p.tracks[0].axis = p.tracks[0].step.map((s) => 100 * s);"
+        " p.layout[0].panels[0].x_title = 'step'; return p; })()"
+    )
+    assert board.chart("train/loss").locator(".nbt-foot").inner_text() == "over step"
+    board.drag("train/loss", 0.3, 0.6)
+    (ask,) = board.sent("detail")
+    assert ask["x"] == "axis"
+    assert ask["from"] > 8_000
+
+
+def test_between_two_points_the_line_goes_on(open_board: Open) -> None:
+    board = open_board("picture({train: ['loss']}, {steps: 2})")
+    board.drag("train/loss", 0.4, 0.6)
+    note = board.chart("train/loss").locator(".nbt-note")
+    assert note.inner_text() == ""
+    board.hover("train/loss", 0.5)
+    assert board.chart("train/loss").locator(".nbt-at").inner_text()[:5] == "step "
+
+
+def test_the_keyboard_zooms_out_of_a_detail(open_board: Open) -> None:
+    board = open_board(REDUCED)
+    board.ask(
+        "void (model.answers.detail = ({from, to}) => ({head: {series:"
+        " [{key: 'train/loss', count: 2}]}, buffers: [new Uint8Array("
+        " new Float64Array([from, to, 0]).buffer)]}))"
+    )
+    board.plot("train/loss").focus()
+    board.page.keyboard.press("+")
+    board.page.get_by_text("in detail").wait_for()
+    reset = board.chart("train/loss").get_by_label("Reset zoom")
+    for _ in range(4):
+        board.page.keyboard.press("-")
+        board.settle()
+    assert reset.is_hidden()
+
+
+def test_numbers_and_pictures_of_one_name_are_two_panels(open_board: Open) -> None:
+    board = open_board(
+        "(() => { const p = picture({train: ['loss']}); p.layout[0].panels.push({kind:"
+        " 'media', key: 'train/loss', title: 'loss', type: 'constructor-file'});"
+        " return p; })()"
+    )
+    board.chart("train/loss").first.hover()
+    board.chart("train/loss").first.get_by_label("Pin to the top").click()
+    board.page.get_by_label("Log y").check()
+    board.settle()
+    assert board.page.locator(".nbt-grid .nbt-chart").count() == 2
+    grid = "document.querySelector('.nbt-grid')"
+    assert board.ask(f"{grid}.style.getPropertyValue('--nbt-across')") == "2"
+
+
 def test_an_answer_that_comes_after_the_reset_is_not_drawn(open_board: Open) -> None:
     board = open_board(REDUCED)
     board.drag("train/loss", 0.3, 0.6)
@@ -382,6 +463,7 @@ def test_one_chart_fills_the_screen_and_goes_back_to_its_place(
     assert board.value("train/acc") == "2"
     board.page.keyboard.press("Escape")
     board.until("!document.querySelector('dialog').open")
+    board.settle()
     assert board.ask(keys) == before
 
 
@@ -447,3 +529,15 @@ def test_tabs_are_walked_with_arrows(open_board: Open) -> None:
     assert board.page.locator(".nbt-table").first.is_visible()
     board.page.keyboard.press("ArrowRight")
     assert board.chart("train/loss").is_visible()
+
+
+def test_a_page_with_a_view_says_so_with_each_key_frame(open_board: Open) -> None:
+    board = open_board()
+    board.ask("void (model.sent.length = 0)")
+    board.frame("{card: {step: 400}}")
+    assert board.ask("model.sent") == []
+    board.frame(STANDARD)
+    assert board.ask("model.sent") == [{"v": 2, "kind": "seen", "views": 1}]
+    board.ask("void (window.undo.pop()(), model.sent.length = 0)")
+    board.frame(STANDARD)
+    assert board.ask("model.sent") == []

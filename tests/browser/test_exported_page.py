@@ -158,9 +158,11 @@ def test_without_scripts_there_are_the_pictures(
     context.close()
 
 
-_BLANK = """() => [...document.querySelectorAll(".nbt-chart canvas")].filter((c) =>
-  !c.width || !c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((v) => v)
-).length"""
+_BLANK = """() => {
+  const ink = (c) => c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+  const all = [...document.querySelectorAll(".nbt-chart canvas")];
+  return all.filter((c) => !c.width || !ink(c).some((v) => v)).length;
+}"""
 
 
 def test_on_paper_there_is_also_what_was_out_of_view(

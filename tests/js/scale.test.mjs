@@ -74,3 +74,16 @@ test("running mean and Gaussian keep a constant, pass gaps over, and calm a spik
     assert.ok(spike[20] < 0.3 && Math.abs(spike[19] - spike[21]) < 1e-12, "it leans to neither side");
   }
 });
+
+test("every day is named once where clocks are put back or forward", () => {
+  const zone = process.env.TZ;
+  process.env.TZ = "America/New_York";
+  for (const [month, day] of [[9, 29], [2, 5]]) {
+    const start = Date.UTC(2026, month, day, 16) / 1000;
+    const { values, text } = new Scale(0, 7 * 86400, false, 0, 800).timeTicks(7, start);
+    const days = values.map(text);
+    assert.equal(new Set(days).size, days.length, days.join());
+  }
+  if (zone === undefined) delete process.env.TZ;
+  else process.env.TZ = zone;
+});

@@ -200,3 +200,16 @@ test("choices are kept for the project, and nothing else is taken from storage",
   next.remember();
   assert.equal(next.options.smoothing, 0.1);
 });
+
+test("a metric that is not shown does not hold the others up", () => {
+  const { frames } = framesOf(`
+rules.hidden = lambda key: key == "epoch"
+axes["loss"] = "epoch"
+for step in range(40):
+    late = {"late": 1.0} if step > 20 else {}
+    feed(step, loss=1.0 * step, epoch=2.0 * step, **late)
+    send(key=step in (0, 10))
+`);
+  const store = new Store();
+  assert.ok(frames.map(([head, body]) => store.take(head, body)).every(Boolean));
+});

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { printed } from "./frames.mjs";
 import { smoothed } from "../../nbtrack/_view/static/smooth.js";
-import { numberText, rateText, timeText } from "../../nbtrack/_view/static/text.js";
+import { numberText, rateText, singleText, timeText } from "../../nbtrack/_view/static/text.js";
 
 test("numbers are written as the kernel writes them", () => {
   const numbers = [0.1 + 0.2, 3, -7, 1e-9, 1234567.89, 99999.96, 0.00012345678, -1.5e-5, 12.5];
@@ -31,4 +31,9 @@ test("a gap stays a gap and does not count", () => {
   const out = smoothed([2, NaN, 2], 3, 0.9);
   assert.ok(Number.isNaN(out[1]));
   assert.ok(Math.abs(out[2] - 2) < 1e-12);
+});
+
+test("digits that a float32 does not have are not shown", () => {
+  const shown = [123456789, -16777216, 16777215, 2.5, NaN].map(Math.fround).map(singleText);
+  assert.deepEqual(shown, ["123.46M", "-16.777M", "16777215", "2.5", "nan"]);
 });

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from recorded import document, python, records, rows, start_python, stored
 
 import nbtrack
 from nbtrack import _session, errors
+from nbtrack.settings import NAMES
 
 # -- A1: init, and module-level calls --------------------------------------------------
 
@@ -243,6 +245,94 @@ def test_A2_wandbs_settings_object_works_as_ours(monkeypatch):
     run = nbtrack.init(settings=settings)
     assert run.project == "from-environment", "a default says nothing"
     assert records(run, "open")[0]["label"] == "rank0"
+
+
+def test_A2_settings_of_wandbs_names_are_taken_or_ignored_with_one_note(
+    monkeypatch, capsys
+):
+    monkeypatch.delenv("NBTRACK_QUIET")
+    monkeypatch.setattr(_session, "_told", set())
+    settings = nbtrack.Settings(
+        start_method="thread",
+        _disable_stats=True,
+        x_stats_sampling_interval=3,
+        strict=1,
+    )
+    assert (settings.system_s, settings.strict) == (3, 1)
+    for _ in range(2):
+        nbtrack.init(project="p", settings=settings, reinit="create_new")
+    (said,) = [s for s in capsys.readouterr().err.splitlines() if "means" in s]
+    assert "_disable_stats=, start_method= means nothing" in said
+    assert nbtrack.Settings(silent=True).quiet
+    assert replace(nbtrack.Settings(label="rank1"), quiet=True).label == "rank1"
+    with pytest.raises(errors.UnknownOptionError, match="Did you mean 'late_steps'"):
+        nbtrack.Settings(late_step="keep")
+    nbtrack.init(
+        project="p", settings=nbtrack.Settings(silent=True), reinit="create_new"
+    )
+    assert not capsys.readouterr().err
+
+
+GIVEN = {
+    "dir": "elsewhere",
+    "project": "given",
+    "mode": "offline",
+    "view": "off",
+    "sync": "always",
+    "label": "rank7",
+    "strict": True,
+    "late_steps": "keep",
+    "allow_val_change": True,
+    "allow_secrets": ("api_key",),
+    "capture": ("-code",),
+    "save_code": False,
+    "console": "off",
+    "system_s": 7.0,
+    "system_cores": True,
+    "quiet": True,
+}
+
+
+def test_A2_every_setting_is_a_keyword_of_init():
+    assert set(GIVEN) == set(NAMES)
+    for name, value in GIVEN.items():
+        run = nbtrack.init(**{name: value}, reinit="create_new")
+        assert getattr(run._options, name) == value
+        run.finish()
+
+
+def test_A2_a_keyword_ranks_above_settings():
+    for settings in ({"sync": "off"}, nbtrack.Settings(sync="off", late_steps="keep")):
+        run = nbtrack.init(project="p", settings=settings, sync="always", console=None)
+        assert run._options.sync == "always"
+        run.finish()
+    assert run._options.late_steps == "keep"
+    with pytest.raises(errors.SettingError, match="sync='never' is not one of"):
+        nbtrack.init(project="p", sync="never")
+    with pytest.raises(TypeError, match=r"knows no 'synk'\. Did you mean 'sync'"):
+        nbtrack.init(project="p", synk="always")
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_A2_an_empty_project_is_refused(empty, tmp_path):
+    with pytest.raises(errors.SettingError, match="is empty"):
+        nbtrack.init(project=empty)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["online", "disabled"])
+def test_A2_config_keys_are_left_out_before_anything_is_stored(mode):
+    config = {"lr": 0.1, "debug": object(), "depth": {"lr": 2, "debug": 3}}
+    run = nbtrack.init(
+        project="p", config=config, config_exclude_keys=["debug", "none"], mode=mode
+    )
+    assert run.config.as_dict() == {"lr": 0.1, "depth": {"lr": 2, "debug": 3}}
+    assert not list(run.faults)
+    run.finish()
+    run = nbtrack.init(config=config, config_include_keys="lr", mode=mode)
+    assert run.config.as_dict() == {"lr": 0.1}
+    with pytest.raises(ValueError, match="cannot both be given"):
+        nbtrack.init(config_include_keys=["a"], config_exclude_keys=["b"])
 
 
 # -- A3: modes -------------------------------------------------------------------------

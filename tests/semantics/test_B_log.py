@@ -29,6 +29,21 @@ def test_B1_data_must_be_a_mapping_with_string_keys(data):
     assert rows(run) == []
 
 
+@pytest.mark.parametrize("log", ["run.log", "nbtrack.log"])
+def test_B1_values_as_keywords_are_refused_with_what_to_write(log):
+    run = nbtrack.init(project="p")
+    run.log({"loss": 1})
+    call = run.log if log == "run.log" else nbtrack.log
+    with pytest.raises(errors.DataTypeError) as raised:
+        call(loss=3, x=[1])
+    assert str(raised.value) == "log() takes a mapping: run.log({'loss': 3, 'x': …})."
+    with pytest.raises(TypeError, match="takes a mapping"):
+        call({"loss": 1}, los=3)
+    with pytest.raises(TypeError, match="takes a mapping"):
+        call()
+    assert run.step == 1
+
+
 def test_B1_an_empty_mapping_is_a_row():
     run = nbtrack.init(project="p")
     run.log({})
@@ -226,7 +241,7 @@ class Odd:
 @pytest.mark.parametrize("value", [b"bytes", Odd(), 1 + 2j, np.array([1j, 2])])
 def test_B9_what_is_no_value_becomes_text_with_a_warning_once_per_key(value):
     run = nbtrack.init(project="p")
-    with pytest.warns(errors.NbtrackWarning, match="its text is kept") as warned:
+    with pytest.warns(errors.NbtrackWarning, match="of its text are kept") as warned:
         run.log({"v": value})
         run.log({"v": value})
     assert len(warned) == 1

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -282,16 +283,78 @@ def test_E0_floats_are_shares_of_full_brightness():
     assert dark.to_numpy().max() == 51
 
 
-def test_E0_floats_outside_0_to_1_are_clipped_and_that_is_said_once():
+@pytest.fixture
+def nothing_told(monkeypatch):
+    """A process that has not spoken of an image's floats yet."""
+    monkeypatch.setattr("nbtrack._media.pixels._told", set())
+
+
+def said_of(pixels):
+    """What is said of an image, and its pixels."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        image = nbtrack.Image(pixels)
+    return [str(one.message) for one in said], image.to_numpy()
+
+
+DIGIT = np.arange(17.0)[None]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "span", "advice"),
+    [
+        (np.full((8, 8), 200.0), "from 200 to 200", "divide by 200"),
+        (np.array([[0.0, 254.6]], np.float32), "from 0 to 254.6", "divide by 254.6"),
+        (DIGIT, "from 0 to 16", "divide by 16"),
+        (np.array([[0.0, 300.0]], np.float16), "from 0 to 300", "divide by 300"),
+        (np.array([[-9.0, 99.5]]), "from -9 to 99.5", "shift and divide them"),
+    ],
+)
+@pytest.mark.usefixtures("nothing_told")
+def test_E0_floats_above_1_are_taken_as_0_to_255_and_that_is_said(pixels, span, advice):
+    (said,), found = said_of(pixels)
+    np.testing.assert_array_equal(found, np.rint(np.clip(pixels, 0, 255)))
+    assert span in said
+    assert "taken as 0…255" in said
+    assert f"{advice}, pass uint8, or normalize=True" in said
+
+
+@pytest.mark.usefixtures("nothing_told")
+def test_E0_floats_below_0_are_black_and_that_is_said():
+    (said,), found = said_of(np.array([[-1.0, 0.5, 1.0]]))
+    np.testing.assert_array_equal(found, [[0, 128, 255]])
+    assert "from -1 to 1" in said
+    assert "taken as 0…1" in said
+
+
+@pytest.mark.usefixtures("nothing_told")
+def test_E0_how_floats_are_taken_is_said_once_of_each_kind_and_quotes_the_user():
     run = project()
-    pixels = np.array([[-1.0, 0.5, 2.0]])
-    with pytest.warns(errors.NbtrackWarning, match=r"from -1 to 2.*normalize=True"):
-        run.log({"img": nbtrack.Image(pixels)})
-    run.log({"img": nbtrack.Image(pixels)})
-    found = list(stored(run).history()["img"])
-    np.testing.assert_array_equal(found[0].to_numpy(), [[0, 128, 255]])
-    (fault,) = run.faults
-    assert fault.count == 2
+    with pytest.warns(errors.NbtrackWarning, match="some are above 1") as said:
+        table = nbtrack.Table(columns=["img"], data=[[nbtrack.Image(DIGIT)]])
+        run.log({"table": table, "img": nbtrack.Image(DIGIT * 2)})
+    assert [one.filename for one in said] == [__file__]
+    with pytest.warns(errors.NbtrackWarning, match="none is above 1") as said:
+        nbtrack.Image(-DIGIT)
+    assert len(said) == 1
+    assert not list(run.faults)
+
+
+@pytest.mark.usefixtures("nothing_told")
+def test_E0_floats_that_overshoot_a_little_are_clipped_without_a_word():
+    said, found = said_of(np.array([[-0.01, 0.0, 0.5, 1.0, 1.0099]]))
+    assert not said
+    np.testing.assert_array_equal(found, [[0, 0, 128, 255, 255]])
+
+
+@pytest.mark.usefixtures("nothing_told")
+def test_E0_what_is_not_finite_says_nothing_of_the_range():
+    said, found = said_of(np.array([[np.nan, -np.inf, 0.2, np.inf]]))
+    assert not said
+    np.testing.assert_array_equal(found, [[0, 0, 51, 255]])
+    said, found = said_of(np.array([[np.nan, 20.0, np.inf]]))
+    assert len(said) == 1
+    np.testing.assert_array_equal(found, [[0, 20, 255]])
 
 
 def test_E0_a_range_is_stretched_when_asked():

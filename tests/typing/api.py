@@ -24,6 +24,11 @@ def records(run: Run) -> None:
     run.finish(exit_code=0)
 
 
+def is_refused(run: Run) -> None:
+    run.log(loss=3)  # type: ignore[arg-type]
+    nbtrack.log(loss=3)  # type: ignore[arg-type]
+
+
 def stops(run: Run) -> None:
     stop: bool = run.should_stop
     if not stop:
@@ -37,6 +42,7 @@ def shares() -> Run:
 
 
 def starts() -> Run:
+    nbtrack.init(sync="always", late_steps="keep", config_exclude_keys=["debug"])
     with nbtrack.init(project="p", config={"lr": 0.1}, tags=["a"], view="off") as run:
         return run
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +46,20 @@ def test_G1_runs_come_oldest_first_and_can_be_ordered(three):
         "one",
     ]
     assert [r.name for r in api.runs(f"{three[0].entity}/p")[:1]] == ["one"]
+
+
+def test_G1_a_run_is_found_by_the_path_that_it_has(three):
+    api = nbtrack.Api()
+    path = api.runs("p")[0].path
+    assert path[1:] == ["p", three[0].id]
+    for given in (path, tuple(path), path[1:], path[2:], "/".join(path)):
+        assert api.run(given).id == three[0].id
+    assert len(api.runs(path[:2])) == len(api.runs(["p"])) == 3
+    with pytest.raises(errors.RunNotFoundError, match=r"'me/p/none' .*project/run-id"):
+        api.run(["me", "p", "none"])
+    for wrong in (None, 3, ["p", 3], {"p"}):
+        with pytest.raises(TypeError, match='takes a path such as "project/id"'):
+            api.run(wrong)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +221,7 @@ def test_compare_takes_what_people_have_at_hand(three):
 def test_the_table_of_all_runs_names_their_projects():
     make(project="p")
     make(project="q")
-    assert repr(nbtrack.runs()).split()[:2] == ["state", "project"]
+    assert repr(nbtrack.runs()).split()[:3] == ["project", "name", "state"]
     assert "project" in nbtrack.runs()._repr_mimebundle_()["text/html"]
     assert "project" not in repr(nbtrack.runs("p"))
 
@@ -243,3 +259,15 @@ def test_the_command_line_lists_and_exports(three, capsys):
     assert capsys.readouterr().out.splitlines()[0] == "_step,_runtime,_timestamp,loss"
     assert cli.main(["history", "p/nobody"]) == 1
     assert "No run or project" in capsys.readouterr().err
+
+
+def test_the_command_line_is_a_module_too_and_its_help_is_plain():
+    make(name="three")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbtrack", "runs", "p"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "three" in done.stdout
+    assert "`" not in cli._parser().format_help()

@@ -374,3 +374,13 @@ def test_an_ask_without_a_number_is_answered_too(page):
     assert answered.head["id"] == -1
     assert answered.fault is not None
     assert not page.run.should_stop
+
+
+def test_another_axis_can_be_chosen_before_all_rows_are_fed_again(page: Page) -> None:
+    page.run.log({"loss": 1.0, "epoch": 1, "tokens": 5})
+    page.ask("axis", x="epoch")
+    assert page.board.axes() == ["loss", "epoch", "tokens"]
+    message = {"v": 2, "kind": "ask", "id": 8, "what": "axis", "x": "tokens"}
+    assert Desk(page.board, Reach(**page.reach)).answer(message).head["ok"]
+    page.run.following.catch_up()
+    assert page.board.x == "tokens"

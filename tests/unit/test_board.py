@@ -230,6 +230,24 @@ def test_hidden_metrics_stay_hidden_media_too(run: Run) -> None:
 IMAGE = {"_type": "image-file", "path": "media/x.png", "caption": "<i>"}
 
 
+def test_tracks_that_no_chart_shows_are_not_sent(run: Run) -> None:
+    run.hidden_keys = {"epoch"}
+    run.step_metrics = {"loss": "epoch"}
+    run.rows({"loss": 1.0, "epoch": 1}, {"loss": 2.0, "epoch": 2})
+    frame = run.board.frame(Cursor(), key=True)
+    assert frame is not None
+    [sent] = frame.head["tracks"]
+    [section] = frame.head["layout"]
+    assert [place.get("track") for place in section["panels"]] == [sent["id"]]
+
+
+def test_more_media_than_there_is_room_for_leave_a_picture(tmp_path: Path) -> None:
+    run = Run(sources=Sources(run_path=tmp_path))
+    large = {"_type": "histogram", "caption": "x" * 1_000_000}
+    run.rows(*({f"m{number}": large} for number in range(40)))
+    assert 20 < len(run.board.spec().media) < 40
+
+
 def test_media_are_panels_in_their_section_and_in_the_picture(tmp_path: Path) -> None:
     run = Run(sources=Sources(run_path=tmp_path))
     run.rows({"train/loss": 1, "train/img": IMAGE, "t": [IMAGE] * 3}, {"train/img": {}})

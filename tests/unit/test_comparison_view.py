@@ -195,6 +195,25 @@ def test_plots_of_several_runs_are_one_picture():
     assert 'alt="T: run0, run1, run2"' in page
 
 
+def test_code_is_open_of_two_runs_and_folded_of_more():
+    runs = [run(f"run{n}", cells=["a = 1", f"b = {n}"]) for n in range(3)]
+    two, three = (comparison_bundle(runs[:n])["text/html"] for n in (2, 3))
+    assert "<details" not in two
+    assert three.count("<details") == 2
+    assert three.count("<summary") == 2
+    assert "1 changed" in Audit(three).said
+
+
+def test_objects_stand_side_by_side_also_of_one_run():
+    values = {f"h{n}": nbtrack.Histogram([1.0, 2.0, n]) for n in range(4)}
+    lone = nbtrack.init(project="p", name="lone")
+    lone.log(values)
+    lone.finish()
+    page = compared_page()
+    assert page.count("the last of each run") == 1
+    assert len(Audit(page).pictures) == 4
+
+
 def test_matrices_of_several_runs_stand_side_by_side():
     for n in range(2):
         matrix = nbtrack.plot.confusion_matrix(y_true=[0, 1], preds=[0, n])

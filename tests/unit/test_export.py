@@ -475,7 +475,24 @@ def test_a_picture_of_the_board_has_its_latest_media(gallery, tmp_path):
     assert all(node.get("href").startswith("data:image/") for node in images)
     said = " ".join(root.itertext())
     assert "<b>step 4" in said
-    assert "table-file" in said
+    assert "row 0" in said
+    assert "700 rows \N{MULTIPLICATION SIGN} 3 columns" in said
+    assert "-file" not in said.partition("summary")[0], "types have names"
+
+
+def test_media_stand_in_columns_and_none_over_another(gallery, tmp_path):
+    root = ET.fromstring(gallery.to_svg(tmp_path / "x.svg").read_text("utf-8"))
+    cards = [
+        tuple(float(node.get(name)) for name in ("x", "y", "width", "height"))
+        for node in root
+        if node.tag.endswith("}rect") and node.get("rx") == "6"
+    ]
+    assert len(cards) == 3
+    assert len({x for x, *_ in cards}) == 3, "side by side"
+    for at, (x, y, wide, high) in enumerate(cards):
+        assert x + wide <= 1200 - 24 + 0.1
+        for a, b, w, h in cards[:at]:
+            assert a + w <= x or x + wide <= a or b + h <= y or y + high <= b
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -69,6 +70,9 @@ class Page:
             pull=self.pull,
             on_fault=lambda *fault: self.faults.append(fault),
             picture=self.picture,
+            restated=lambda bundle, card, state: {
+                kind: text.replace(card.state, state) for kind, text in bundle.items()
+            },
             desk=Desk(self.board, Reach(refeed=self.board.restart)),
         )
 
@@ -134,6 +138,39 @@ def test_a_board_that_was_asked_for_stays_live_until_the_run_ends(page: Page) ->
     page.view.close()
     assert page.shown["d1"] == "1 charts, running"
     assert not page.is_open
+
+
+def test_a_name_that_is_no_unicode_does_not_stop_the_board(page: Page) -> None:
+    def send(head: Any, _buffers: Any) -> None:
+        json.dumps(head, ensure_ascii=False).encode()  # as the kernel packs it
+        page.sent.append(head)
+
+    page.send = send  # type: ignore[method-assign]
+    page.view.cell_started()
+    page.view.show()
+    page.rows = [(0, {"\ud800": 1.0, "loss": 2.0})]
+    page.view._tick()
+    [section] = page.sent[-1]["layout"]
+    assert [place["key"] for place in section["panels"]] == ["?", "loss"]
+    assert page.faults == []
+
+
+def test_a_page_that_is_closed_does_not_stop_the_board_on_another(page: Page) -> None:
+    page.view.cell_started()
+    page.view.show()
+    page.view._tick()
+    page.hear({"v": 2, "kind": "seen", "views": 1})
+    page.hear({"v": 2, "kind": "seen", "views": 0})  # says the other one
+    page.sent.clear()
+    page.rows = [(0, {"a": 1})]
+    page.view._tick()
+    page.rows = [(1, {"a": 1})]
+    page.view._tick()
+    assert [frame["key"] for frame in page.sent] == [True], "is anybody there?"
+    page.hear({"v": 2, "kind": "seen", "views": 1})
+    page.rows = [(2, {"a": 1})]
+    page.view._tick()
+    assert [frame["key"] for frame in page.sent] == [True, False]
 
 
 def test_nothing_is_sent_to_a_board_that_is_a_picture(page: Page) -> None:
@@ -280,6 +317,9 @@ def test_nothing_is_sent_to_a_page_that_shows_no_view(page: Page) -> None:
     page.hear({"v": 2, "kind": "seen", "views": 0})
     page.sent.clear()
     page.rows = [(0, {"a": 1})]
+    page.view._tick()  # asks whether there is one on another page
+    page.sent.clear()
+    page.rows = [(1, {"a": 1})]
     page.view._tick()
     assert page.sent == []
     page.hear({"v": 2, "kind": "seen", "views": 2})

@@ -233,6 +233,7 @@ def test_without_threads_a_live_view_lets_itself_be_pumped(monkeypatch):
         pull=following.catch_up,
         on_fault=lambda *fault: faults.append(fault),
         picture=lambda _: {"text/html": "picture"},
+        restated=lambda bundle, *_: bundle,
     )
     view.show()
     assert view.is_pumped

@@ -185,6 +185,22 @@ def test_line_series_takes_one_x_or_one_for_each():
     assert [len(s.x) for s in ragged.drawing().series] == [1, 2]
 
 
+def test_ten_classes_have_ten_looks_and_axes_have_words():
+    classes = [str(n) for n in range(10)]
+    true = list(range(10)) * 3
+    scores = [[0.9 if n == one else 0.1 for n in range(10)] for one in true]
+    roc = nbtrack.plot.roc_curve(true, scores, labels=classes).drawing()
+    looks = {(one.color, one.dash) for one in roc.coloured().series}
+    assert len(looks) == 10
+    lines = [one["line"] for one in figure(roc)["data"][:10]]
+    assert [line["dash"] for line in lines] == ["solid"] * 8 + ["dash"] * 2
+    svg, _ = drawing_svg(roc)
+    assert svg.count('stroke-dasharray="6 3"') == 4, "two lines, and in the legend"
+    assert (roc.x_title, roc.y_title) == ("False positive rate", "True positive rate")
+    pr = nbtrack.plot.pr_curve(true, scores, labels=classes).drawing()
+    assert (pr.x_title, pr.y_title) == ("Recall", "Precision")
+
+
 def test_later_rows_of_a_table_do_not_reach_a_chart():
     table = nbtrack.Table(columns=["x", "y", "z"], data=[[0, 1, 2]])
     chart = plot.scatter(table, "x", "y")

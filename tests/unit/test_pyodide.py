@@ -55,7 +55,7 @@ from nbtrack._places import find_place, pumped
 from nbtrack._view import displays, widgets
 from nbtrack._view.board import Board
 from nbtrack._view.live import LiveView
-from nbtrack._view.static_bundle import board_bundle
+from nbtrack._view.static_bundle import board_bundle, restated
 
 sent, published, faults = [], [], []
 fake_widget = types.SimpleNamespace(
@@ -80,6 +80,7 @@ view = LiveView(
     pull=following.catch_up,
     on_fault=lambda *fault: faults.append(str(fault)),
     picture=board_bundle,
+    restated=restated,
 )
 view.show()
 vars(run)["log"] = pumped(run.log, view.pump)

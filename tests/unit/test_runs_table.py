@@ -56,6 +56,29 @@ def test_settings_that_vary_get_the_first_columns():
     assert choose_columns(rows).config == ("lr", "same", "none")
 
 
+def test_what_tells_runs_apart_comes_before_what_is_the_same():
+    rows = [
+        row(
+            str(i),
+            config={"epochs": 40, "lr": i},
+            summary={"lr": i, "loss": 1.0, "acc.best": 0.9},
+            goals=frozenset(["acc.best"]),
+        )
+        for i in range(2)
+    ]
+    head = runs_table_text(rows).splitlines()[0].split()
+    assert head[:6] == ["name", "state", "acc.best", "config.lr", "lr", "loss"]
+    assert head[6:] == ["duration", "created", "id", "epochs"]
+    said = Audit(runs_table_html(rows)).said
+    places = [said.index(word) for word in ("acc.best", "config.lr", "loss", "epochs")]
+    assert places == sorted(places)
+
+
+def test_all_settings_of_a_lone_run_come_first():
+    head = runs_table_text([row("a", config={"lr": 1}, summary={"loss": 2})])
+    assert head.split()[:4] == ["name", "state", "lr", "loss"]
+
+
 def test_a_missing_setting_varies_from_one_that_is_there():
     rows = [row("a", config={"x": 1, "y": 1}), row("b", config={"x": 1})]
     assert choose_columns(rows).config == ("y", "x")
@@ -125,4 +148,4 @@ def test_an_empty_table_says_so():
 
 def test_a_run_that_never_started_has_blank_times():
     text = runs_table_text([row("a", 0.0, duration_s=None)])
-    assert text.split("\n")[1] == "finished  a     id-a"
+    assert text.split("\n")[1].split() == ["a", "finished", "id-a"]

@@ -76,12 +76,28 @@ def test_the_card_says_who_how_far_and_where():
             "baseline",
             "first try",
             "1 min 12 s",
-            "step 1,999 of 2,000",
+            "2,000 of 2,000 steps",
             "/runs/digits/k3j9x0qa",
             "lr=0.001",
             "2 rows were not written: disk full",
         ):
             assert fact in text
+
+
+def test_charts_grow_with_the_page_and_leave_no_half_of_it_empty():
+    for count, width in ((1, "48.5%"), (2, "48.5%"), (4, "48.5%"), (3, "32%")):
+        page = board_bundle(board(count, 10))["text/html"]
+        assert page.count(f"width:{width};min-width:300px") == count
+
+
+def test_the_states_have_the_live_boards_colours():
+    css = Path(nbtrack.__file__).parent / "_view" / "static" / "board.css"
+    rules = css.read_text("utf-8")
+    for state in ("running", "finished", "failed", "crashed", "killed"):
+        line = next(
+            line for line in rules.splitlines() if f'"{state}"] .nbt-dot' in line
+        )
+        assert html.state_color(state) in line
 
 
 def test_every_picture_is_valid_svg():

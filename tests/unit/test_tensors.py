@@ -148,9 +148,10 @@ def test_D2_ten_gigabytes_are_refused_before_memory_is_spent(run):
     assert peak < 2**20
     assert run.summary["x"]["inner"].startswith("[1. 1. 1.")
     assert note(run) == (
-        "summary['x'] is an array of 1342177280 elements (ndarray); its text is kept "
-        "(1000 characters). Arrays of up to 268,435,456 elements are stored; write a "
-        "larger one to a file, and keep that with run.save(…)"
+        "summary['x'] is an array of 1342177280 elements (ndarray); at most the "
+        "first 1000 characters of its text are kept. Arrays of up to "
+        "268,435,456 elements are stored; write a larger one to a file, and keep that "
+        "with run.save(…)"
     )
 
 

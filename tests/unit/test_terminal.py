@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from nbtrack._view.terminal import (
     ProgressLine,
     Screen,
     Status,
+    _Pace,
     line_of,
     terminal_of,
 )
@@ -71,9 +74,14 @@ def test_the_line_has_name_progress_pace_time_left_and_metrics():
     values = [("train/loss", 0.031234), ("train/acc", 0.98)]
     status = Status("otter-3", 1234, 5000, 198.2, values)
     assert line_of(status, 120) == (
-        "otter-3  ━━━╌╌╌╌╌╌╌╌╌  step 1,234/5,000  198/s  0:19 left  "
+        "otter-3  ━━━╌╌╌╌╌╌╌╌╌  step 1,234 of 5,000  198/s  0:19 left  "
         "train/loss 0.03123  train/acc 0.98"
     )
+
+
+def test_a_complete_run_reads_as_complete():
+    line = line_of(Status("otter-3", 59, 60), 80)
+    assert line == "otter-3  ━━━━━━━━━━━━  60 of 60 steps"
 
 
 def test_what_is_not_known_is_left_out():
@@ -411,7 +419,7 @@ def test_on_a_terminal_the_line_moves_and_then_is_gone(tmp_path, end):
     raw = in_terminal(SCRIPT.replace("END", end), tmp_path)
     frames = [part for part in raw.split("\r") if part.startswith("otter  ")]
     assert len(frames) >= 3
-    assert "/60" in frames[-1]
+    assert "of 60" in frames[-1]
     assert "loss 0.0" in frames[-1]
     assert max(map(len, frames)) < 100
     seen = screen(raw)
@@ -473,3 +481,85 @@ def test_ipythons_prompt_is_left_alone(tmp_path):
     drawn = raw[raw.index("PROMPT 1") : raw.index("PROMPT 2")]
     assert "otter  step" in drawn
     assert "nbtrack: otter finished" in raw
+
+
+CELLS = [
+    "import nbtrack, time",
+    "run = nbtrack.init(project='p', name='otter')",
+    "train = lambda n: [(run.log({'a': i}), time.sleep(0.02)) for i in range(n)] and 0",
+    "train(50); run",
+    "time.sleep(0.8)",
+    "train(50); 1 / 0",
+    "time.sleep(0.8); 'the end'",
+    "run.finish()",
+]
+
+
+def in_ipython(tmp_path, *options):
+    """Run the cells in IPython; give what each left on the terminal, raw."""
+    pexpect = pytest.importorskip(
+        "pexpect", reason="needs a terminal: pip install pexpect"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith("NBTRACK_")}
+    env |= {"PYTHONPATH": str(Path(nbtrack.__file__).parents[1])}
+    arguments = ["-m", "IPython", "--no-banner", "--colors=NoColor", *options]
+    child = pexpect.spawn(
+        sys.executable,
+        arguments,
+        env=env | {"TERM": "xterm", "IPYTHONDIR": str(tmp_path / "ipython")},
+        dimensions=(24, 100),
+        encoding="utf-8",
+        timeout=60,
+        cwd=str(tmp_path),
+    )
+    raw = []
+    child.expect(r"In \[1\]:")
+    for number, cell in enumerate(CELLS, 2):
+        time.sleep(0.1)  # the prompt looks at the terminal first
+        child.send(cell + ("\n" if options else "\r"))
+        child.expect(rf"In \[{number}\]:")
+        raw.append(child.before)
+    child.close(force=True)
+    return raw
+
+
+@pytest.mark.parametrize("options", [["--simple-prompt"], []])
+def test_ipython_writes_on_lines_of_its_own(tmp_path, options):
+    pytest.importorskip("IPython")
+    *_, shown, idle, failed, later, _end = in_ipython(tmp_path, *options)
+    for drawn in (shown, failed):
+        assert "otter  step" in drawn
+    for other in (idle, later):
+        assert "otter  step" not in other, "there were no rows"
+    (value,) = [line for line in screen(shown) if "<Run otter" in line]
+    assert re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", value).startswith("Out[4]: <Run otter")
+    seen = screen(failed)
+    assert "-" * 75 in [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in seen]
+    assert "ZeroDivisionError: division by zero" in seen
+    assert [line for line in screen(later) if line.endswith("'the end'")]
+
+
+def test_the_pace_is_that_of_the_steps_and_not_of_the_waiting():
+    pace = _Pace()
+    assert [pace.at(0.25 * i, 10 * i) for i in range(5)][-1] == 40
+    assert {pace.at(2.0 + i, 40) for i in range(60)} == {40}
+    assert pace.at(62.0, 50) < 40
+    for i in range(50):
+        last = pace.at(62.25 + 0.25 * i, 60 + 10 * i)
+    assert last == pytest.approx(40)
+
+
+def test_a_stream_that_got_its_write_back_is_heard_again(terminal):
+    line = terminal.line
+    line.show("otter  step 1")
+    line.hold()
+    line.show("otter  step 2")
+    assert terminal.seen() == [""]
+    del terminal.write  # as IPython does at the end of a cell
+    line.let_go()
+    line.show("otter  step 2")
+    terminal.write("printed\n")
+    assert terminal.seen() == ["printed", ""]
+    below = terminal.write
+    line.let_go()
+    assert terminal.write is below, "no hook over a hook"

@@ -16,6 +16,7 @@ from forking import fork
 
 import nbtrack
 from nbtrack import errors
+from nbtrack._faults import Faults
 
 
 def stored(run):
@@ -213,7 +214,7 @@ def test_a_config_that_holds_itself_or_a_lock_is_taken():
 def test_strict_mode_keeps_the_row_that_it_complains_about(monkeypatch):
     monkeypatch.setenv("NBTRACK_STRICT", "1")
     run = nbtrack.init(project="p")
-    with pytest.raises(errors.StrictError, match="its text is kept"):
+    with pytest.raises(errors.StrictError, match="of its text are kept"):
         run.log({"loss": 0.5, "odd": object()})
     run.finish()
     assert stored(run).history()["loss"].tolist() == [0.5]
@@ -431,3 +432,41 @@ def test_a_view_reads_a_bounded_part_at_a_time_and_misses_nothing():
     run.define_metric("a", summary="max")
     run.following.catch_up()
     assert count.rows == 5_000, "fed again from the start"
+
+
+def log_odd(run):
+    run.log({"odd": object()})
+
+
+def save_nothing(run):
+    run.save("nothing-*.txt")
+
+
+def summarise(run):
+    run.summary["odd"] = object()
+
+
+def summarise_stored(run):
+    run.finish()
+    edited = stored(run)
+    edited.summary["odd"] = object()
+    edited.summary.update()
+
+
+@pytest.mark.parametrize("call", [log_odd, save_nothing, summarise, summarise_stored])
+def test_a_warning_quotes_the_line_of_the_user(call):
+    run = nbtrack.init(project="p")
+    with pytest.warns(errors.NbtrackWarning) as said:
+        call(run)
+    lines = call.__code__.co_firstlineno, call.__code__.co_firstlineno + 5
+    assert {one.filename for one in said} == {__file__}
+    assert all(lines[0] < one.lineno < lines[1] for one in said)
+
+
+def test_a_warning_of_a_thread_of_ours_quotes_nothing():
+    faults = Faults()
+    told = threading.Thread(target=faults.add, args=("view", "it cannot be drawn"))
+    with pytest.warns(errors.NbtrackWarning) as said:
+        told.start()
+        told.join()
+    assert [one.filename.strip("<>") for one in said] == ["sys"]

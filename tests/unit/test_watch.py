@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -81,6 +83,27 @@ def test_a_watch_goes_on_through_segments_that_are_compacted(writer):
     assert watch.summary == {"i": 1999 - 1000}
     late = nbtrack.watch("p/far")
     assert (late.last_step, late.summary) == (1999, {"i": 999})
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_timeout_by_another_name_is_refused_with_ours():
+    with pytest.raises(TypeError, match="Did you mean 'timeout_s'"):
+        nbtrack.watch("p/far").wait(timeout=3)
+
+
+def test_a_run_that_has_not_begun_is_waited_for():
+    began_s = time.monotonic()
+    with pytest.raises(errors.RunNotFoundError):
+        nbtrack.watch("p/soon", timeout_s=0.3)
+    assert time.monotonic() - began_s >= 0.3
+    begun = []
+    later = threading.Timer(
+        0.3, lambda: begun.append(nbtrack.init(project="p", id="soon", view="off"))
+    )
+    later.start()
+    assert nbtrack.watch("p/soon", timeout_s=30).run.id == "soon"
+    later.join()
+    begun[0].finish()
 
 
 def test_a_killed_writer_is_seen_as_a_crash(writer):

@@ -1,6 +1,7 @@
 // The widget: frames in, views out. The state lives here, once per model.
 
 import { plotlyOfPage } from "./loader.js";
+import { inPlaces } from "./place.js";
 import { Store } from "./store.js";
 import { BoardView } from "./view.js";
 import { WIRE_VERSION, aligned, unpacked } from "./wire.js";
@@ -26,6 +27,8 @@ export default () => {
   let hasAsked = false; // for a key frame, since something was missing
   /** @type {any} */
   let plotly = null;
+  /** @type {ReturnType<typeof inPlaces> | null} */
+  let places = null; // of pictures that this stands for; else it has views of its own
 
   /** @param {any} model @param {Record<string, any>} message */
   const send = (model, message) => {
@@ -93,6 +96,7 @@ export default () => {
     if (!store.kernel) store.goneAt = performance.now();
     store.kernel = word;
     if (word === GONE) {
+      places?.shut();
       const error = new Error("The kernel has gone before it answered.");
       for (const id of [...questions.keys()]) settle(id)?.reject(error);
     }
@@ -111,7 +115,11 @@ export default () => {
     const wasWaiting = store.isWaiting;
     try {
       if (store.take(head, aligned(buffers[0]), buffers)) {
-        if (wasWaiting) tellReady(model);
+        if (wasWaiting) {
+          tellReady(model);
+          places?.start();
+        }
+        if (head.key && views.size) tellSeen(model);
       } else if (!hasAsked) tellReady(model);
       if (head.layout) void bringPlotly(model);
     } catch (error) {
@@ -136,7 +144,7 @@ export default () => {
     }
   };
 
-  return {
+  const widget = {
     /** @param {{model: any}} context */
     initialize({ model }) {
       /** @param {any} head @param {any[]} buffers */
@@ -154,10 +162,15 @@ export default () => {
         // Only in this page: a notebook saved with widget state stays small.
         model.set("snapshot", new DataView(new ArrayBuffer(0)));
       }
+      if (model.get("mark")) {
+        places = inPlaces(model, (el) => widget.render({ model, el }));
+        tellReady(model);
+      }
       // The first frame is a key frame: only if it got lost must it be asked for.
       const missing = setTimeout(() => store.isWaiting && tellReady(model), BUSY_AFTER_MS);
       return () => {
         clearTimeout(missing);
+        places?.shut();
         unwatch();
         for (const id of [...questions.keys()]) settle(id);
         model.off("msg:custom", onMessage);
@@ -188,6 +201,7 @@ export default () => {
       };
     },
   };
+  return widget;
 };
 
 /** Running plotly.js takes a second. @param {import("./wire.js").Place} place */

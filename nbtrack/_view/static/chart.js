@@ -3,13 +3,14 @@
 import { button, element, setText } from "./dom.js";
 import { Scale, rangeOf, widened } from "./scale.js";
 import { smoothed } from "./smooth.js";
-import { clockText, countText, dayText, numberText, timeText } from "./text.js";
+import { clockText, countText, dayText, numberText, singleText, timeText, unitText } from "./text.js";
 import { detailOf } from "./wire.js";
 
 const FEW_POINTS = 24; // below this every sample gets a dot
 const TOP = 8;
 const RIGHT = 10;
 const BOTTOM = 20;
+const OVER = "over "; // tells a metric that is called "step" from the step
 const DRAG_PX = 5; // less is a click
 
 /** @typedef {{store: import("./store.js").Store, options: import("./store.js").Options,
@@ -32,6 +33,7 @@ export class ChartCard {
     this.place = place;
     this.context = context;
     this.isVisible = false;
+    this.isBytes = place.isTimed && place.title.endsWith(", bytes");
     /** @type {import("./theme.js").Theme | null} */
     this.theme = null;
     this.left = 0; // room for the labels of y; does not shrink, so that nothing jitters
@@ -40,6 +42,7 @@ export class ChartCard {
     /** @type {{x: Float64Array, y: Float32Array} | null} */
     this.detail = null;
     this.asked = 0; // for detail, so often
+    this.isCoarse = false; // it is to be asked for when it is seen
     /** @type {Points & {sx: Scale, sy: Scale, line: ArrayLike<number>} | null} */
     this.drawn = null;
     /** @type {number | null} the point that is read with the keyboard */
@@ -59,8 +62,8 @@ export class ChartCard {
       "div", "nbt-plot", this.canvas, this.brush, this.cross, this.dot, this.at, this.note,
     );
     this.plot.tabIndex = 0;
-    this.plot.setAttribute("role", "img");
-    this.plot.setAttribute("aria-label", place.key);
+    this.plot.role = "img";
+    this.plot.ariaLabel = place.key;
     this.xTitle = element("div", "nbt-foot");
     this.root = element(
       "figure", "nbt-chart",
@@ -75,12 +78,26 @@ export class ChartCard {
     this.listen();
   }
 
+  /** The Charts tab's; what the machine did is shown as it was measured. */
+  get smoothing() {
+    return this.place.isTimed ? 0 : this.context.options.smoothing;
+  }
+
+  /** @param {number} value */
+  text(value) {
+    return this.isBytes && value === value ? `${unitText(value, " ")}B` : singleText(value);
+  }
+
   get track() {
     return this.context.store.tracks.get(this.place.track);
   }
 
-  /** What is drawn over what, by the reader's choice. @returns {Points | null} */
-  points() {
+  /**
+   * What is drawn over what, by the reader's choice.
+   * @param {boolean} [isWhole] also where a detail is shown
+   * @returns {Points | null}
+   */
+  points(isWhole = false) {
     const track = this.track;
     if (!track?.length) return null;
     const { length, step, axis, seconds } = track;
@@ -92,9 +109,9 @@ export class ChartCard {
     const isTimed = this.place.isTimed || x === "time";
     if (x === "wall") points = { ...points, x: seconds, label: "time", kind: "wall" };
     else if (isTimed) points = { ...points, x: seconds, label: "elapsed", kind: "time" };
-    else if (axis && x !== "step") points = { ...points, x: axis, label: this.place.x_title };
+    else if (axis && x !== "step") points = { ...points, x: axis, label: OVER + this.place.x_title };
     if (this.zoom?.label !== points.label) this.zoom = this.detail = null;
-    if (this.detail) {
+    if (this.detail && !isWhole) {
       const { x: at, y: values } = this.detail;
       return { ...points, x: at, y: values, length: at.length, seconds: null };
     }
@@ -104,11 +121,13 @@ export class ChartCard {
   draw() {
     const points = this.points();
     if (!points) return;
+    if (this.isCoarse) void this.askDetail();
     this.describe();
     this.unzoom.hidden = !this.zoom;
     const { clientWidth: width, clientHeight: height } = this.plot;
     if (!this.theme || width < 40 || height < 40) return;
-    const { smoothing, filter, isLog } = this.context.options;
+    const { filter, isLog } = this.context.options;
+    const { smoothing } = this;
     const { y, length } = points;
     const isLogX = this.context.options.isLogX && points.kind === "number";
     const line = smoothing ? smoothed(y, length, smoothing, filter) : y;
@@ -123,8 +142,7 @@ export class ChartCard {
     const ink = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
     ink.clearRect(0, 0, width, height);
-    const isPlain = points.label === "step" || points.kind !== "number";
-    setText(this.xTitle, isPlain ? "" : `over ${points.label}`);
+    setText(this.xTitle, points.label.startsWith(OVER) ? points.label : "");
     if (!xRange || !yRange) {
       this.drawn = null;
       setText(this.note, "nothing that can be drawn here");
@@ -133,7 +151,7 @@ export class ChartCard {
     ink.font = `10.5px ${this.theme.font}`;
     const sy = new Scale(...yRange, isLog, height - BOTTOM, TOP);
     const yTicks = sy.ticks(Math.max(2, Math.round(height / 45)));
-    const yTexts = yTicks.values.map(yTicks.text);
+    const yTexts = yTicks.values.map((value) => (this.isBytes ? this.text(value) : yTicks.text(value)));
     const room = Math.max(...yTexts.map((text) => ink.measureText(text).width), 0) + 10;
     this.left = Math.max(this.left, Math.min(Math.ceil(room / 8) * 8, 80));
     const sx = new Scale(...xRange, isLogX, this.left, width - RIGHT);
@@ -241,15 +259,16 @@ export class ChartCard {
    * @param {[number, number]} xRange
    */
   yRange({ x, y, length }, line, [from, to]) {
-    const { isLog, isRobust, smoothing } = this.context.options;
-    /** @param {ArrayLike<number>} values */
-    const of = (values) => {
+    const { isLog, isRobust } = this.context.options;
+    const { smoothing } = this;
+    // The line is in the picture; of what is behind it, what robust leaves.
+    const values = isRobust && smoothing ? line : y;
+    const of = (/** @type {boolean} */ isAll) => {
       const counts = (/** @type {number} */ i) =>
-        x[i] >= from && x[i] <= to && (!isLog || values[i] > 0);
+        (isAll || (x[i] >= from && x[i] <= to)) && (!isLog || values[i] > 0);
       return rangeOf(values, length, counts, isRobust);
     };
-    // The line is in the picture; of what is behind it, what robust leaves.
-    const range = of(isRobust && smoothing ? line : y);
+    const range = of(false) ?? of(true); // between two points the line goes on
     return range && widened(range, isLog, 0.06);
   }
 
@@ -277,7 +296,7 @@ export class ChartCard {
     const { length } = track;
     const y = track.ys[this.place.series];
     const { goal, key } = this.place;
-    this.latest = numberText(y[length - 1]);
+    this.latest = this.text(y[length - 1]);
     let at = -1;
     if (goal) {
       for (let i = 0; i < length; i++) {
@@ -285,14 +304,14 @@ export class ChartCard {
         if (y[i] === y[i] && isBetter) at = i;
       }
     }
-    const best = at < 0 ? "" : numberText(y[at]);
+    const best = at < 0 ? "" : singleText(y[at]);
     setText(this.best, best && `best ${best}`);
     // A reduced pair of points knows its first step and its middle one only.
     const near = track.epoch ? "near" : "at";
     this.best.title = this.value.title = best && `best: ${goal}imum, ${near} step ${countText(track.step[at] ?? 0)}`;
     if (!this.marked) setText(this.value, this.latest);
     const words = `${key}, latest value ${this.latest}${best && `, best ${best}`}`;
-    this.plot.setAttribute("aria-label", words);
+    this.plot.ariaLabel = words;
   }
 
   /**
@@ -329,9 +348,9 @@ export class ChartCard {
     const half = this.at.offsetWidth / 2;
     const within = Math.min(Math.max(px, half), this.plot.clientWidth - half);
     this.at.style.transform = `translateX(${within - half}px)`;
-    const raw = numberText(y[at]);
+    const raw = this.text(y[at]);
     const isRaw = line === y;
-    setText(this.value, isRaw ? raw : `${numberText(Number(line[at].toPrecision(5)))} (${raw})`);
+    setText(this.value, isRaw ? raw : `${singleText(Number(line[at].toPrecision(5)))} (${raw})`);
     return at;
   }
 
@@ -341,7 +360,7 @@ export class ChartCard {
     const since = this.context.store.card.started_at;
     if (kind === "time") return timeText(x);
     if (kind === "wall") return `${dayText(since + x)}, ${clockText(since + x)}`;
-    return `${label} ${Number.isInteger(x) ? countText(x) : numberText(x)}`;
+    return `${label.replace(OVER, "")} ${Number.isInteger(x) ? countText(x) : numberText(x)}`;
   }
 
   /** Mark what is under a pixel, or a point that is read. @param {number} x @param {number} i */
@@ -399,21 +418,24 @@ export class ChartCard {
     const drawn = this.drawn;
     if (!drawn || event.ctrlKey || event.metaKey || event.altKey) return;
     const { key, shiftKey } = event;
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
-    if (by) {
+    const way = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (way) {
       const last = drawn.length - 1;
-      const next = (this.reading ?? last + (by < 0 ? 1 : 0)) + by * (shiftKey ? 10 : 1);
+      const next = (this.reading ?? last + (way < 0 ? 1 : 0)) + way * (shiftKey ? 10 : 1);
       this.reading = Math.min(Math.max(next, 0), last);
       this.tellMark(0, this.reading);
       const i = this.reading;
-      this.context.say(`${this.xText(drawn.x[i])}: ${numberText(drawn.y[i])}`);
+      this.context.say(`${this.xText(drawn.x[i])}: ${singleText(drawn.y[i])}`);
     } else if (key === "+" || key === "-") {
       const { low, high } = drawn.sx;
-      const middle = drawn.x[this.reading ?? drawn.length - 1];
-      const half = ((high - low) / 2) * (key === "+" ? 0.5 : 2);
-      const all = this.xRange(drawn, drawn.sx.isLog) ?? [low, high];
-      const range = [Math.max(middle - half, all[0]), Math.min(middle + half, all[1])];
-      const isAll = range[0] <= all[0] && range[1] >= all[1] && !this.detail;
+      const middle = drawn.x[Math.min(this.reading ?? Infinity, drawn.length - 1)];
+      const by = key === "+" ? 0.5 : 2; // the middle stays where it is
+      const all = this.xRange(this.points(true) ?? drawn, drawn.sx.isLog) ?? [low, high];
+      const range = [
+        Math.max(middle - (middle - low) * by, all[0]),
+        Math.min(middle + (high - middle) * by, all[1]),
+      ];
+      const isAll = range[0] <= all[0] && range[1] >= all[1];
       this.setZoom(isAll ? null : { x: [range[0], range[1]], y: null, label: drawn.label });
     } else if ((key === "0" || key === "Escape") && this.zoom) this.setZoom(null);
     else return;
@@ -421,13 +443,18 @@ export class ChartCard {
     event.stopPropagation();
   }
 
+  /** @param {{y: number}} from @param {{y: number}} to */
+  isFlat(from, to) {
+    return Math.abs(to.y - from.y) < this.plot.clientHeight / 3;
+  }
+
   /**
-   * A narrow brush takes the whole height.
+   * A low brush takes the whole height.
    * @param {{x: number, y: number}} from
    * @param {{x: number, y: number}} to
    */
   showBrush(from, to) {
-    const isFlat = Math.abs(to.y - from.y) < 24;
+    const isFlat = this.isFlat(from, to);
     const top = isFlat ? TOP : Math.min(from.y, to.y);
     const bottom = isFlat ? this.plot.clientHeight - BOTTOM : Math.max(from.y, to.y);
     this.brush.hidden = Math.abs(to.x - from.x) < DRAG_PX;
@@ -445,7 +472,7 @@ export class ChartCard {
     const { sx, sy, label } = drawn;
     const edges = [from.x, to.x].map((x) => sx.back(Math.max(x, this.left)));
     const heights = [from.y, to.y].map((y) => sy.back(y));
-    const isFlat = Math.abs(to.y - from.y) < 24;
+    const isFlat = this.isFlat(from, to);
     this.setZoom({
       x: [Math.min(...edges), Math.min(Math.max(...edges), sx.high)],
       y: isFlat ? null : [Math.min(...heights), Math.max(...heights)],
@@ -456,19 +483,22 @@ export class ChartCard {
   /** @param {ChartCard["zoom"]} zoom @param {boolean} [isTold] */
   setZoom(zoom, isTold = true) {
     if (zoom && !(zoom.x[1] > zoom.x[0])) return;
+    this.context.mark(null);
     this.zoom = zoom;
     if (!zoom) this.detail = null;
     this.left = 0;
     this.asked++;
+    this.isCoarse = true;
     this.context.redraw(this);
     if (isTold) this.context.zoom(this);
-    void this.askDetail(this.asked);
+    if (this.isVisible) void this.askDetail();
   }
 
-  /** What the kernel has more than it sent. @param {number} asked */
-  async askDetail(asked) {
-    const { zoom, track, place } = this;
-    if (!zoom || !track?.epoch) return;
+  /** What the kernel has more than it sent; of the machine it has not. */
+  async askDetail() {
+    const { asked, zoom, track, place } = this;
+    this.isCoarse = false;
+    if (!zoom || !track?.epoch || place.isTimed) return;
     const drawn = this.points();
     const x = drawn?.label === "step" ? "step" : drawn?.kind === "number" ? "axis" : "time";
     try {

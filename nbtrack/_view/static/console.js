@@ -9,9 +9,9 @@ const NEAR_PX = 24;
 export class ConsoleTail {
   constructor() {
     this.root = element("div", "nbt-console");
-    this.root.setAttribute("role", "log");
+    this.root.role = "log";
     this.root.setAttribute("aria-live", "off"); // it would chatter
-    this.root.setAttribute("aria-label", "Console");
+    this.root.ariaLabel = "Console";
     this.root.tabIndex = 0;
     this.from = 0;
   }

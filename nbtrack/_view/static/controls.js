@@ -28,9 +28,9 @@ export class Controls {
     this.onSearch = onSearch;
     this.search = input("search", onSearch);
     this.search.placeholder = "Search metrics";
-    this.search.setAttribute("aria-label", "Search metrics");
+    this.search.ariaLabel = "Search metrics";
     this.hint = element("span", "nbt-hint");
-    this.hint.setAttribute("role", "status");
+    this.hint.role = "status";
     this.slider = input("range", () => set({ smoothing: Number(this.slider.value) }));
     Object.assign(this.slider, { min: "0", max: "0.99", step: "0.01" });
     this.shown = element("output", "nbt-output");
@@ -59,7 +59,7 @@ export class Controls {
       set({ pinned: [], sizes: {}, folded: [] }),
     );
     const gear = element("summary", "nbt-icon nbt-i-gear");
-    gear.setAttribute("aria-label", "Settings");
+    gear.ariaLabel = "Settings";
     gear.title = "Settings";
     const filter = labelled("Smoothing by", this.filter);
     this.menu = element(
@@ -70,12 +70,12 @@ export class Controls {
       this.menu.removeAttribute("open");
       gear.focus();
     };
-    const smoothing = labelled("Smoothing", this.slider);
-    smoothing.append(this.shown);
+    this.smoothing = labelled("Smoothing", this.slider);
+    this.smoothing.append(this.shown);
     this.root = element(
       "div", "nbt-controls",
       element("span", "nbt-search", this.search, this.hint),
-      smoothing, labelled("X axis", this.x), log, this.menu,
+      this.smoothing, labelled("X axis", this.x), log, this.menu,
     );
     const close = (/** @type {Event} */ event) => {
       if (!this.menu.contains(/** @type {Node} */ (event.target))) this.menu.removeAttribute("open");

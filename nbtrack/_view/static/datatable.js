@@ -15,7 +15,6 @@ import { countText, numberText } from "./text.js";
 /** @typedef {{numbers: number[], rows: any[][], urls: string[]}} DataBlock */
 /** @typedef {{first?: DataPage | null, signal?: AbortSignal,
  *             ask: (request: Record<string, any>) => Promise<DataAnswer>,
- *             onError?: (error: unknown) => void,
  *             showItem?: (item: any, url: string) => HTMLElement | null}} DataOptions */
 
 const BLOCK_ROWS = 50;
@@ -31,18 +30,6 @@ const SMALL_PX = 48; // pictures of fewer pixels are shown by their pixels
 const WAITING_MS = 1000;
 const TYPING_MS = 250;
 
-const KINDS = {
-  "audio-file": "▶ audio",
-  "bokeh-file": "▤ page",
-  "html-file": "▤ page",
-  "image-file": "▣ image",
-  "molecule-file": "⌬ molecule",
-  "object3D-file": "◈ 3D",
-  "plotly-file": "∿ figure",
-  "table-file": "▦ table",
-  "video-file": "▶ video",
-};
-
 const FRAME_POLICY =
   "default-src 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'";
 
@@ -50,9 +37,8 @@ let grids = 0;
 
 export class TableView {
   /** @param {DataOptions} options */
-  constructor({ first = null, ask, signal, onError = () => {}, showItem }) {
+  constructor({ first = null, ask, signal, showItem }) {
     this.ask = ask;
-    this.onError = onError;
     this.showItem = showItem;
     this.id = `nbt-data-${++grids}-${Math.random().toString(36).slice(2)}`;
     /** @type {Map<string, DataBlock>} */
@@ -71,17 +57,17 @@ export class TableView {
     this.search = this.input("search", "Search text");
     this.filter = this.input("text", 'Filter, as lr < 0.01 and "cat" in label');
     this.count = element("span", "nbt-data-count");
-    this.count.setAttribute("role", "status");
+    this.count.role = "status";
     this.error = element("div", "nbt-data-error");
-    this.error.setAttribute("role", "alert");
+    this.error.role = "alert";
     this.head = element("div", "nbt-data-head");
-    this.head.setAttribute("role", "row");
+    this.head.role = "row";
     this.body = element("div");
     this.space = element("div", "nbt-data-space", this.head, this.body);
     this.box = element("div", "nbt-data-box", this.space);
     this.box.tabIndex = 0;
-    this.box.setAttribute("role", "grid");
-    this.box.setAttribute("aria-label", "Table");
+    this.box.role = "grid";
+    this.box.ariaLabel = "Table";
     this.detail = element("div", "nbt-data-detail");
     this.detail.hidden = true;
     const bar = element("div", "nbt-data-bar", this.search, this.filter, this.count);
@@ -137,7 +123,7 @@ export class TableView {
     const made = /** @type {HTMLInputElement} */ (element("input", "nbt-data-input"));
     made.type = type;
     made.placeholder = name;
-    made.setAttribute("aria-label", name);
+    made.ariaLabel = name;
     made.spellcheck = false;
     made.oninput = () => {
       clearTimeout(this.timer);
@@ -178,9 +164,8 @@ export class TableView {
       if (!isNew()) this.take(head, buffers, key);
     } catch (error) {
       if (isNew()) return;
-      setText(this.error, error instanceof Error ? error.message : String(error));
+      this.fail(error);
       this.tell();
-      this.onError(error);
     } finally {
       clearTimeout(waiting);
       if (question === this.question) this.underway.delete(key);
@@ -278,8 +263,8 @@ export class TableView {
     const { from, to, first, last, top } = this.inView();
     this.space.style.width = `${this.width}px`;
     this.space.style.height = `${ROW_PX + this.height()}px`;
-    this.box.setAttribute("aria-rowcount", String(this.rows + 1));
-    this.box.setAttribute("aria-colcount", String(this.columns.length));
+    this.box.ariaRowCount = String(this.rows + 1);
+    this.box.ariaColCount = String(this.columns.length);
     this.drawHead(first, last);
     const kept = new Map();
     for (let row = from; row < to; row++) {
@@ -340,7 +325,7 @@ export class TableView {
     if (this.headFrom === first && this.headTo === last) return;
     [this.headFrom, this.headTo] = [first, last];
     const cells = [element("span", "nbt-data-number", "")];
-    cells[0].setAttribute("role", "presentation");
+    cells[0].role = "presentation";
     for (let at = first; at < last; at++) {
       const [name, kind] = this.columns[at];
       const way = this.sort.find(([sorted]) => sorted === name)?.[1];
@@ -350,7 +335,7 @@ export class TableView {
       cell.title = `${name} (${kind || "empty"})`;
       if (kind === "number") cell.classList.add("nbt-is-number");
       const sorts = { asc: "ascending", desc: "descending" };
-      cell.setAttribute("aria-sort", way ? sorts[way] : "none");
+      cell.ariaSort = way ? sorts[way] : "none";
       cells.push(cell);
     }
     this.head.replaceChildren(...cells);
@@ -361,8 +346,8 @@ export class TableView {
     const cell = element("span", className);
     cell.style.left = `${this.starts[column]}px`;
     cell.style.width = `${this.widths[column]}px`;
-    cell.setAttribute("role", role);
-    cell.setAttribute("aria-colindex", String(column + 1));
+    cell.role = role;
+    cell.ariaColIndex = String(column + 1);
     cell.dataset.at = `${row},${column}`;
     cell.id = `${this.id}-${row}-${column}`;
     return cell;
@@ -373,10 +358,10 @@ export class TableView {
     const numbers = this.blocks.get(this.blockOf(row, first))?.numbers;
     const number = numbers?.[row % BLOCK_ROWS];
     const label = element("span", "nbt-data-number", number === undefined ? "" : countText(number));
-    label.setAttribute("role", "rowheader");
+    label.role = "rowheader";
     const line = element("div", "nbt-data-row", label);
-    line.setAttribute("role", "row");
-    line.setAttribute("aria-rowindex", String(row + 2));
+    line.role = "row";
+    line.ariaRowIndex = String(row + 2);
     if (row % 2) line.classList.add("nbt-is-odd");
     for (let at = first; at < last; at++) {
       const cell = this.cell("nbt-data-cell", at, row, "gridcell");
@@ -506,6 +491,7 @@ export class TableView {
       });
       if (this.isGone || question !== this.question) return;
       this.close();
+      setText(this.error, "");
       const value = head.rows[0]?.[0];
       if (value?.buffer >= 0) {
         const blob = new Blob([buffers[value.buffer]], { type: value.mime });
@@ -517,9 +503,13 @@ export class TableView {
       this.detail.append(title, this.whole(value));
       this.detail.hidden = false;
     } catch (error) {
-      setText(this.error, error instanceof Error ? error.message : String(error));
-      this.onError(error);
+      this.fail(error);
     }
+  }
+
+  /** Told here, where it is taken back, and nowhere else. @param {unknown} error */
+  fail(error) {
+    setText(this.error, error instanceof Error ? error.message : String(error));
   }
 
   /** @param {any} value */
@@ -570,7 +560,7 @@ function cellText(value, kind) {
   if (typeof value === "number") return numberText(value);
   if (typeof value === "boolean") return value ? "True" : "False";
   if (value.type) {
-    const name = KINDS[/** @type {keyof typeof KINDS} */ (value.type)] ?? value.type;
+    const name = `▣ ${value.type.replace("-file", "")}`;
     return value.error ? `⚠ ${value.error}` : [name, value.caption].filter(Boolean).join(" ");
   }
   return String(value.text ?? value);
@@ -611,6 +601,18 @@ export function sandboxed(text, title) {
   return frame;
 }
 
+/** @param {any} item @param {string} tag "audio" or "video" */
+export function player({ url, caption }, tag) {
+  const made = /** @type {HTMLMediaElement} */ (element(tag, "nbt-media-player"));
+  made.controls = true;
+  made.preload = "metadata";
+  made.loop = tag === "video";
+  made.setAttribute("playsinline", "");
+  made.ariaLabel = caption || tag;
+  made.src = url ?? "";
+  return made;
+}
+
 /** A cell's object by itself. @param {any} item */
 function itemElement(item) {
   const { type, url, mime } = item;
@@ -623,10 +625,7 @@ function itemElement(item) {
     return element("div", "", image, caption);
   }
   if (mime.startsWith("audio/") || mime.startsWith("video/")) {
-    const player = /** @type {HTMLMediaElement} */ (element(mime.slice(0, 5)));
-    player.controls = true;
-    player.src = url;
-    return element("div", "", player, caption);
+    return element("div", "", player(item, mime.slice(0, 5)), caption);
   }
   if (mime.startsWith("text/html")) {
     const frame = sandboxed(fetch(url).then((answer) => answer.text()), item.caption || "page");

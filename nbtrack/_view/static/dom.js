@@ -32,7 +32,7 @@ export function button(text, className, onClick) {
   made.type = "button";
   if (className.includes("nbt-icon")) made.title = text;
   else made.textContent = text;
-  made.setAttribute("aria-label", text);
+  made.ariaLabel = text;
   made.onclick = onClick;
   return made;
 }

@@ -5,8 +5,6 @@ import { countText, rateText, timeText } from "./text.js";
 
 const TICK_MS = 1000;
 const SILENCE_S = 60; // without news while running: then it is said
-const GONE_NOTE =
-  "The kernel has ended or was restarted. This is the last it told; all that was logged is on disk.";
 /** @type {Record<string, string>} */
 const WHAT = {
   edit: "Your change", stop: "Stopping", axis: "The x axis", detail: "Detail",
@@ -29,12 +27,12 @@ export class Header {
     this.notes = element("p", "nbt-notes");
     this.facts = element("div", "nbt-facts");
     this.bar = element("div", "nbt-bar", element("div", "nbt-bar-fill"));
-    this.bar.setAttribute("role", "progressbar");
-    this.bar.setAttribute("aria-label", "progress");
+    this.bar.role = "progressbar";
+    this.bar.ariaLabel = "progress";
     this.faults = element("ul", "nbt-faults");
-    this.faults.setAttribute("role", "alert");
+    this.faults.role = "alert";
     this.waiting = element("p", "nbt-waiting");
-    this.waiting.setAttribute("role", "status");
+    this.waiting.role = "status";
     /** @type {Map<string, HTMLElement>} */
     this.cells = new Map();
     for (const label of ["Step", "Elapsed", "Left", "Steps/s"]) {
@@ -43,7 +41,7 @@ export class Header {
       this.facts.append(element("span", "nbt-fact", element("span", "", label), value));
     }
     const dot = element("span", "nbt-dot");
-    dot.setAttribute("aria-hidden", "true");
+    dot.ariaHidden = "true";
     this.badge = element("span", "nbt-badge", dot, this.state);
     this.edit = button("Edit name, tags and notes", "nbt-icon nbt-i-edit", () => this.openForm());
     this.stop = button("", "nbt-button", () => this.ask({ what: "stop" }));
@@ -90,25 +88,30 @@ export class Header {
   }
 
   updateWaiting() {
-    const { waiting, kernel } = this.store;
+    const { waiting, kernel, card } = this.store;
     const whats = [...new Set(waiting.values())].map((what) => WHAT[what] ?? what);
     const text = whats.length ? `${whats.join(", ")}: when the cell is free` : "";
-    setText(this.waiting, kernel ? GONE_NOTE : text);
+    setText(this.waiting, kernel
+      ? `The kernel has ended or was restarted. What was logged is on disk: ${readerOf(card)} reads it, ` +
+        `nbtrack.init(id="${card.run_id}", resume="auto") goes on.`
+      : text);
   }
 
   tick() {
-    const { step, total_steps: total, steps_per_s: pace } = this.store.card;
+    const { total_steps: total, steps_per_s: pace } = this.store.card;
+    const step = this.store.lastStep;
     const isStepping = this.isRunning && pace > 0;
-    const hasStep = step !== null && step !== undefined;
+    const hasStep = step >= 0;
     const done = hasStep && total ? Math.min(1, (step + 1) / total) : 0;
-    const of = total ? ` / ${countText(total)}` : "";
-    this.show("Step", hasStep ? countText(step) + of : "");
+    const shown = total && step + 1 === total ? total : step; // counted from 0
+    const of = total && shown <= total ? ` / ${countText(total)}` : "";
+    this.show("Step", hasStep ? countText(shown) + of : "");
     this.show("Elapsed", this.elapsedText());
     this.show("Steps/s", isStepping ? rateText(pace) : "");
     const left = isStepping && total ? (total - 1 - step) / pace : NaN;
     this.show("Left", left > 0 ? timeText(left) : "");
     this.bar.hidden = !total;
-    this.bar.setAttribute("aria-valuenow", String(Math.round(done * 100)));
+    this.bar.ariaValueNow = String(Math.round(done * 100));
     const fill = /** @type {HTMLElement} */ (this.bar.firstChild);
     fill.style.width = `${(done * 100).toFixed(1)}%`;
     const silent = (performance.now() - this.store.heardAt) / 1000;
@@ -176,6 +179,11 @@ export class Header {
   ask(message) {
     this.context.ask(message).catch(this.context.onError);
   }
+}
+
+/** The call that reads a run. @param {Record<string, any>} card */
+export function readerOf({ project, run_id: id }) {
+  return `nbtrack.Api().run("${project}/${id}")`;
 }
 
 /**

@@ -5,16 +5,14 @@
 // asked for once the slider rests. A page of the user's goes into a frame that has
 // neither our origin nor the network.
 
-import { TableView } from "./datatable.js";
+import { TableView, player, sandboxed } from "./datatable.js";
 import { button, element, setText } from "./dom.js";
 import { countText, numberText } from "./text.js";
 
-const PAGE_ITEMS = 24;
+const PAGE_ITEMS = 24; // on the whole screen; else two rows
 const REST_MS = 120; // of the slider, before contents are asked for
 const PATIENCE_MS = 1000;
 const TINY_PX = 96; // pictures below it are drawn larger, their pixels sharp
-const POLICY =
-  "default-src 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'";
 const BUSY = "when the cell is free";
 const THUMB_PX = 512; // of the longer side, as shown.py sends pictures
 const MOST_FULL = 8; // items of a gallery that are asked for in full
@@ -53,11 +51,11 @@ export class MediaCard {
     this.value = element("span", "nbt-value");
     this.stage = element("div", "nbt-media");
     this.note = element("div", "nbt-media-note");
-    this.note.setAttribute("role", "status");
+    this.note.role = "status";
     this.slider = /** @type {HTMLInputElement} */ (element("input", "nbt-media-slider"));
     this.slider.type = "range";
     this.slider.min = "0";
-    this.slider.setAttribute("aria-label", `Step of ${place.key}`);
+    this.slider.ariaLabel = `Step of ${place.key}`;
     this.slider.oninput = () => this.go(Number(this.slider.value));
     this.switches = element("div", "nbt-media-switches");
     this.pager = element("div", "nbt-media-pager");
@@ -94,19 +92,19 @@ export class MediaCard {
     const entry = steps[index];
     if (!entry) return;
     // Players are the browser's own, light or dark as they are told.
-    const bright = this.theme?.ground.match(/\d+/g)?.slice(0, 3).map(Number) ?? [255];
-    this.root.style.colorScheme = Math.max(...bright) < 128 ? "dark" : "light";
+    this.root.style.colorScheme = this.theme?.isDark ? "dark" : "light";
     this.slider.hidden = steps.length < 2;
     this.slider.max = String(steps.length - 1);
     this.slider.value = String(index);
-    this.slider.setAttribute("aria-valuetext", `step ${entry.step}`);
+    this.slider.ariaValueText = `step ${entry.step}`;
     const many = entry.items.length > 1 ? `${countText(entry.items.length)} · ` : "";
     setText(this.value, `${many}step ${countText(entry.step)}`);
     if (this.solo >= entry.items.length) this.solo = -1;
     if (this.from >= entry.items.length) this.from = 0;
     const isSolo = this.solo >= 0;
     const from = isSolo ? this.solo : this.from;
-    const items = entry.items.slice(from, isSolo ? from + 1 : from + PAGE_ITEMS);
+    this.count = this.pageSize(entry.items[0]);
+    const items = entry.items.slice(from, isSolo ? from + 1 : from + this.count);
     this.drawPager(entry.items.length, isSolo);
     this.drawSwitches(items);
     const missing = !entry.items.length || items.some((item) => !isWhole(item));
@@ -127,6 +125,13 @@ export class MediaCard {
     this.stage.classList.toggle("nbt-is-gallery", nodes.length > 1);
     this.stage.replaceChildren(...nodes);
     for (const node of nodes) /** @type {any} */ (node).nbtDraw?.();
+  }
+
+  /** How many of a gallery are seen at once; media.css has the widths. @param {Item} [item] */
+  pageSize(item) {
+    if (this.root.closest("dialog")) return PAGE_ITEMS;
+    const least = item?.type === "image-file" ? 96 : 268;
+    return Math.min(PAGE_ITEMS, 2 * Math.max(1, Math.floor((this.stage.clientWidth + 8) / least)));
   }
 
   clear() {
@@ -178,12 +183,12 @@ export class MediaCard {
 
   /** @param {number} count @param {boolean} isSolo */
   drawPager(count, isSolo) {
-    const size = isSolo ? 1 : PAGE_ITEMS;
+    const size = isSolo ? 1 : this.count;
     const at = isSolo ? this.solo : this.from;
     const state = `${count} ${at} ${size}`;
     if (this.pager.dataset.state === state) return;
     this.pager.dataset.state = state;
-    this.pager.hidden = !isSolo && count <= PAGE_ITEMS;
+    this.pager.hidden = !isSolo && count <= size;
     if (this.pager.hidden) return;
     const turn = (/** @type {number} */ to) => () => {
       if (isSolo) this.solo = to;
@@ -192,8 +197,8 @@ export class MediaCard {
     };
     const back = button("‹", "nbt-button", turn(Math.max(0, at - size)));
     const on = button("›", "nbt-button", turn(at + size));
-    back.setAttribute("aria-label", "Previous");
-    on.setAttribute("aria-label", "Next");
+    back.ariaLabel = "Previous";
+    on.ariaLabel = "Next";
     /** @type {HTMLButtonElement} */ (back).disabled = at === 0;
     /** @type {HTMLButtonElement} */ (on).disabled = at + size >= count;
     const last = Math.min(at + size, count);
@@ -265,7 +270,7 @@ export class MediaCard {
     switch (item.type) {
       case "image-file": return item.url ? this.picture(item, entry, i) : null;
       case "audio-file":
-      case "video-file": return item.url ? player(item) : null;
+      case "video-file": return item.url ? player(item, item.type.slice(0, 5)) : null;
       case "html-file":
       case "bokeh-file": return item.url ? this.frame(item) : null;
       case "histogram": return this.histogram(item);
@@ -309,8 +314,8 @@ export class MediaCard {
       layers.append(mark);
     }
     layers.tabIndex = 0;
-    layers.setAttribute("role", "button");
-    layers.setAttribute("aria-label", `Enlarge ${image.alt}`);
+    layers.role = "button";
+    layers.ariaLabel = `Enlarge ${image.alt}`;
     const enlarge = () => {
       const isLarge = this.solo === i;
       this.solo = isLarge ? -1 : i;
@@ -329,14 +334,8 @@ export class MediaCard {
 
   /** @param {Item} item */
   frame(item) {
-    const frame = /** @type {HTMLIFrameElement} */ (element("iframe", "nbt-media-frame"));
-    frame.setAttribute("sandbox", "allow-scripts");
-    frame.setAttribute("referrerpolicy", "no-referrer");
-    frame.title = item.caption || this.place.key;
-    void textOf(item).then((text) => {
-      const policy = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`;
-      frame.srcdoc = `<!DOCTYPE html>${policy}${text}`;
-    });
+    const frame = sandboxed(textOf(item), item.caption || this.place.key);
+    frame.className = "nbt-media-frame";
     return frame;
   }
 
@@ -344,10 +343,10 @@ export class MediaCard {
   histogram(item) {
     const { bins, counts } = item.data;
     const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "nbt-media-bars"));
-    canvas.setAttribute("role", "img");
+    canvas.role = "img";
     const [low, high] = [bins[0], bins.at(-1)];
-    canvas.setAttribute("aria-label", counts.length
-      ? `histogram from ${numberText(low)} to ${numberText(high)}` : "no values");
+    canvas.ariaLabel = counts.length
+      ? `histogram from ${numberText(low)} to ${numberText(high)}` : "no values";
     canvas.onclick = (event) => {
       const { steps } = this;
       const share = event.offsetX / canvas.clientWidth;
@@ -403,12 +402,12 @@ export class MediaCard {
    * @param {number} i
    */
   table(item, entry, i) {
-    const { ask, onError, signal } = this.context;
+    const { ask, signal } = this.context;
     const place = { what: "table", key: this.place.key, step: entry.step, item: i };
     const view = new TableView({
       first: item.data,
       ask: (request) => ask({ ...request, ...place }),
-      signal, onError,
+      signal,
     });
     this.undo.push(() => view.remove());
     return view.root;
@@ -422,8 +421,10 @@ export class MediaCard {
   }
 }
 
+const PLOTLY_GROUND = "#E5ECF6"; // of plotly's default template
+
 /** Types that are drawn in the page's colours. */
-const DRAWN = new Set(["histogram", "object3D-file", "molecule-file"]);
+const DRAWN = new Set(["histogram", "object3D-file", "molecule-file", "plotly-file"]);
 const WITHOUT_FILE = new Map([["histogram", "bins"], ["molecule-file", "places"], ["table-file", "rows"]]);
 
 /** Whether all that is shown of an item is here. @param {Item} item */
@@ -445,26 +446,31 @@ async function textOf(item) {
   return item.blob ? item.blob.text() : (await fetch(item.url ?? "")).text();
 }
 
-/** @param {Item} item */
-function player({ type, url, caption }) {
-  const tag = type === "audio-file" ? "audio" : "video";
-  const made = /** @type {HTMLMediaElement} */ (element(tag, "nbt-media-player"));
-  made.controls = true;
-  made.preload = "metadata";
-  made.loop = tag === "video";
-  made.setAttribute("playsinline", "");
-  made.setAttribute("aria-label", caption || tag);
-  made.src = url ?? "";
-  return made;
-}
-
-/** A figure of the user's: what it would fetch from elsewhere is left out. @param {Item} item */
-async function figureOf(item) {
+/**
+ * A figure of the user's: what it would fetch from elsewhere is left out, and where its
+ * author chose no colours, it takes the page's.
+ * @param {Item} item
+ * @param {any} theme
+ */
+async function figureOf(item, theme) {
   const { data, layout } = JSON.parse(await textOf(item));
   if (data.some((/** @type {any} */ trace) => /map(box)?$/.test(trace.type) && !/^heatmap$/.test(trace.type))) {
     throw "This figure would fetch a map from the network.";
   }
   const images = layout.images?.filter((/** @type {any} */ one) => /^data:image/.test(one.source));
+  const base = layout.template?.layout ?? {};
+  const isDefault = (base.plot_bgcolor ?? PLOTLY_GROUND) === PLOTLY_GROUND;
+  if (theme?.isDark && isDefault) {
+    const ground = { paper_bgcolor: theme.ground, plot_bgcolor: theme.ground };
+    const font = { ...base.font, color: theme.text };
+    const template = { ...layout.template, layout: { ...base, ...ground, font } };
+    const lines = { gridcolor: theme.grid, zerolinecolor: theme.grid, linecolor: theme.grid };
+    for (const of of [template.layout, (template.layout.scene = { ...base.scene })]) {
+      for (const name of ["xaxis", "yaxis", "zaxis"]) of[name] = { ...of[name], ...lines, showbackground: false };
+    }
+    template.layout.polar = { ...base.polar, bgcolor: theme.ground };
+    layout.template = template;
+  }
   return { data, layout: { ...layout, images } };
 }
 

@@ -1,13 +1,11 @@
 // Axes: from values to pixels, and where the ticks stand.
 
-import { clockText, dayText, timeText } from "./text.js";
+import { UNITS, clockText, dayText, timeText } from "./text.js";
 
 const DAY_S = 86400;
 const TIME_STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200,
 ];
-/** @type {[number, string][]} */
-const UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 
 /** @typedef {{values: number[], text: (value: number) => string}} Ticks */
 
@@ -60,7 +58,7 @@ export class Scale {
       }
     }
     if (values.length < 2) return numberTicks(low, high, most);
-    return { values, text: (value) => unitText(value, value, value) };
+    return { values, text: (value) => tickText(value, value, value) };
   }
 
   /**
@@ -86,7 +84,8 @@ export class Scale {
       text: (value) => {
         if (!start && step >= DAY_S) return `${value / DAY_S} d`;
         if (!start) return timeText(value);
-        if (step >= DAY_S) return dayText(start + value);
+        // By its noon: midnights move where clocks are changed.
+        if (step >= DAY_S) return dayText(start + value + DAY_S / 2);
         return clockText(start + value).slice(0, step < 60 ? 8 : 5);
       },
     };
@@ -113,7 +112,7 @@ function numberTicks(low, high, most) {
     if (values.length > 50) break; // where a double cannot tell them apart
   }
   const size = Math.max(Math.abs(low), Math.abs(high));
-  return { values, text: (value) => unitText(value, step, size) };
+  return { values, text: (value) => tickText(value, step, size) };
 }
 
 /**
@@ -121,7 +120,7 @@ function numberTicks(low, high, most) {
  * @param {number} step how finely values differ
  * @param {number} size of the largest on the axis
  */
-function unitText(value, step, size) {
+function tickText(value, step, size) {
   const power = Math.floor(Math.log10(Math.abs(step)) + 1e-9);
   if (Math.abs(value) < step / 2) return "0";
   if (size < 1e-3 || size >= 1e15) {

@@ -209,6 +209,18 @@ export class Store {
     return true;
   }
 
+  /** The highest step; the curves come more often than the card. -1 if there is none. */
+  get lastStep() {
+    let last = this.card.step ?? -1;
+    for (const { tab, panels } of this.layout) {
+      for (const { track } of /** @type {any[]} */ (tab === "charts" ? panels : [])) {
+        const { step, length } = this.tracks.get(track) ?? {};
+        if (length) last = Math.max(last, step[length - 1]);
+      }
+    }
+    return last;
+  }
+
   /** @param {import("./wire.js").SectionPlace[]} layout */
   setLayout(layout) {
     this.layout = layout;

@@ -4,7 +4,7 @@ import { element, setText } from "./dom.js";
 
 /** @param {string} text */
 function isNumber(text) {
-  return /^-?(\d|inf|nan)/.test(text);
+  return /^-?(\d\S*|inf|nan)$/.test(text);
 }
 
 const ORDER = ["last", "min", "max", "mean", "best", "best_step", "first"];

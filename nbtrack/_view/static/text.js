@@ -1,13 +1,35 @@
 // Numbers and times as a person reads them.
 
+/** @type {[number, string][]} */
+export const UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+
 /**
  * About five digits, as format_number in nbtrack/_draw/spec.py writes them.
  * @param {number} value
  */
 export function numberText(value) {
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
+  return roundText(value);
+}
+
+/** A float32, which does not know large integers to the last digit. @param {number} value */
+export function singleText(value) {
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 2 ** 24) return String(value);
+  if (size >= 1e5 && size < 1e15) return unitText(value);
+  return roundText(value).replace(/e(.)0/, "e$1");
+}
+
+/** 2.99e11 → "299G", as an axis has it. @param {number} value @param {string} [gap] */
+export function unitText(value, gap = "") {
+  const [unit, name] = UNITS.find(([one]) => Math.abs(value) >= one) ?? [1, ""];
+  return Number((value / unit).toPrecision(5)) + gap + name;
+}
+
+/** @param {number} value */
+function roundText(value) {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
   const [digits, power] = value.toExponential(4).split("e");
   const exponent = Number(power);
   if (exponent >= -4 && exponent < 5) return String(Number(value.toPrecision(5)));

@@ -1,7 +1,7 @@
 // Colours of the page, for what CSS cannot reach: the insides of a chart.
 
 /** @typedef {{text: string, faint: string, grid: string, ground: string,
- *             font: string}} Theme */
+ *             font: string, isDark: boolean}} Theme */
 
 /**
  * @param {Element} root an element of the board
@@ -23,7 +23,8 @@ export function themeOf(root) {
     font: getComputedStyle(root).fontFamily,
   };
   probe.remove();
-  return theme;
+  const [bright = 255] = theme.ground.match(/\d+/) ?? [];
+  return { ...theme, isDark: Number(bright) < 128 };
 }
 
 const SETTLED_MS = 200;

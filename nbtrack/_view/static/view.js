@@ -5,9 +5,10 @@ import { ConsoleTail } from "./console.js";
 import { Controls } from "./controls.js";
 import { button, element, keepOrder, setText } from "./dom.js";
 import { DrawLoop } from "./draw.js";
-import { Header } from "./header.js";
+import { Header, readerOf } from "./header.js";
 import { MediaCard } from "./media.js";
 import { SummaryTable, configTable } from "./tables.js";
+import { clockText, dayText } from "./text.js";
 import { themeOf, watchTheme } from "./theme.js";
 
 const GAP_PX = 10;
@@ -19,7 +20,7 @@ const PINNED = "Pinned";
 const MEDIA_COLUMNS = { table: 4, html: 2, plotly: 2, object3D: 2 };
 
 /** @typedef {{name: string, root: HTMLElement, grid: HTMLElement, count: HTMLElement,
- *             tab: string, across: number}} Section */
+ *             tab: string, across: number, isPlain?: boolean}} Section */
 
 /** Drawn from the store alone, so two views of a run show the same. */
 export class BoardView {
@@ -36,11 +37,15 @@ export class BoardView {
     this.theme = null;
     /** @type {Map<string, any>} */
     this.cards = new Map();
+    /** @type {WeakMap<Element, any>} */
+    this.byRoot = new WeakMap();
     /** @type {Map<string, Section>} */
     this.sections = new Map();
     /** @type {any} */
     this.enlarged = null;
     this.columns = 1;
+    /** @type {Map<string, {keys: string[], answer: Promise<any>}>} */
+    this.batches = new Map();
     /** @type {Record<string, number>} */
     this.outer = { charts: 1, system: 1 }; // columns for sections of one chart
     this.tab = "charts";
@@ -52,7 +57,8 @@ export class BoardView {
     this.loop = new DrawLoop(fail);
     /** @type {import("./chart.js").Context} */
     this.context = {
-      store, ask, signal,
+      store, signal,
+      ask: (message) => (message.what === "detail" ? this.askTogether(message, ask) : ask(message)),
       options: store.options,
       // What the kernel answers is its own to know.
       onError: (error) => this.showError(error instanceof Error ? error.message : String(error)),
@@ -67,19 +73,20 @@ export class BoardView {
     this.console = new ConsoleTail();
     this.configText = "";
     this.error = element("p", "nbt-error");
-    this.error.setAttribute("role", "alert");
+    this.error.role = "alert";
     this.error.hidden = true;
     this.said = element("span", "nbt-said");
-    this.said.setAttribute("role", "status");
+    this.said.role = "status";
     this.empty = element("div", "nbt-empty");
     this.summaryBox = foldable("Summary", this.summary.root).root;
     this.configBox = foldable("Config", "").root;
+    this.runBox = foldable("Run", "").root;
     /** @type {Record<string, HTMLElement>} */
     this.panels = {
       charts: element("div", "nbt-sections"),
       system: element("div", "nbt-sections"),
       console: this.console.root,
-      overview: element("div", "nbt-tables", this.summaryBox, this.configBox),
+      overview: element("div", "nbt-tables", this.runBox, this.summaryBox, this.configBox),
     };
     /** @type {Record<string, HTMLButtonElement>} */
     this.tabs = {};
@@ -88,10 +95,10 @@ export class BoardView {
     this.dialog = /** @type {HTMLDialogElement} */ (element("dialog", "nbt-full"));
     this.dialog.onclose = () => this.enlarge(null);
     this.root = element(
-      "section", "nbtrack", this.header.root, this.error, this.empty, this.tabList,
-      this.controls.root, ...Object.values(this.panels), this.dialog, this.said,
+      "section", "nbtrack", this.header.root, this.error, this.tabList,
+      this.controls.root, this.empty, ...Object.values(this.panels), this.dialog, this.said,
     );
-    this.root.setAttribute("aria-label", "nbtrack run");
+    this.root.ariaLabel = "nbtrack run";
     // Arrows and letters are for what has the focus here, not for the notebook's cells.
     this.root.dataset.lmSuppressShortcuts = "true";
     this.root.onkeydown = (event) => {
@@ -107,8 +114,7 @@ export class BoardView {
     const listener = (change) => this.update(change);
     this.store.listeners.add(listener);
     /** @param {Element} target */
-    const cardOf = (target) =>
-      this.cards.get(/** @type {HTMLElement} */ (target.closest("[data-key]"))?.dataset.key ?? "");
+    const cardOf = (target) => this.byRoot.get(target.closest("[data-key]") ?? target);
     this.seen = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) {
@@ -147,12 +153,12 @@ export class BoardView {
 
   buildTabs() {
     const titles = { charts: "Charts", system: "System", console: "Console", overview: "Overview" };
-    this.tabList.setAttribute("role", "tablist");
-    this.tabList.setAttribute("aria-label", "Views of the run");
+    this.tabList.role = "tablist";
+    this.tabList.ariaLabel = "Views of the run";
     for (const [name, title] of Object.entries(titles)) {
       const tab = (this.tabs[name] = button(title, "nbt-tab", () => this.show(name)));
-      tab.setAttribute("role", "tab");
-      this.panels[name].setAttribute("role", name === "console" ? "log" : "tabpanel");
+      tab.role = "tab";
+      this.panels[name].role = name === "console" ? "log" : "tabpanel";
       this.tabList.append(tab);
     }
     this.tabList.onkeydown = (event) => {
@@ -182,7 +188,7 @@ export class BoardView {
       charts: layout.some((section) => section.tab !== "system"),
       system: layout.some((section) => section.tab === "system"),
       console: console.lines.length > 0,
-      overview: summary.size > 0 || card.config?.length > 0,
+      overview: summary.size > 0 || card.config?.length > 0 || layout.length > 0,
     };
     has.charts ||= has.system || has.console;
     const isBare = !has.charts && !summary.size;
@@ -191,7 +197,7 @@ export class BoardView {
     for (const [name, tab] of Object.entries(this.tabs)) {
       const isOn = name === this.tab;
       tab.hidden = !has[name];
-      tab.setAttribute("aria-selected", String(isOn));
+      tab.ariaSelected = String(isOn);
       tab.tabIndex = isOn ? 0 : -1;
       this.panels[name].hidden = !isOn || !has[name];
     }
@@ -199,14 +205,15 @@ export class BoardView {
     const hasCharts = layout.some((s) => (s.tab === "system") === (this.tab === "system"));
     const isDrawing = this.tab === "charts" || this.tab === "system";
     this.controls.root.hidden = !isDrawing || !hasCharts;
-    this.empty.hidden = !(isDrawing && !hasCharts);
+    this.controls.smoothing.hidden = this.tab === "system";
+    this.empty.hidden = !isDrawing || (hasCharts && !this.isVain);
     if (!this.empty.hidden) this.showEmpty();
   }
 
   showEmpty() {
     const isOver = this.store.card.state && this.store.card.state !== "running";
     const call = element("code", "", 'run.log({"loss": 0.1})');
-    const words = isOver
+    const words = this.isVain ? [`No metric matches '${this.controls.search.value}'`] : isOver
       ? ["This run logged nothing that could be drawn."]
       : ["No data yet", "Charts appear with the first ", call, "."];
     const [title, ...rest] = words;
@@ -243,6 +250,8 @@ export class BoardView {
   /** @param {import("./store.js").Change} change */
   update(change) {
     if (change.card || change.waiting || change.kernel) this.header.update();
+    else if (change.tracks?.size) this.header.tick();
+    if (change.options) this.mark(null);
     if (change.card) this.updateConfig();
     if (change.summary) this.summary.update(this.store.summary);
     if (change.card || change.options) this.controls.update();
@@ -258,12 +267,21 @@ export class BoardView {
   }
 
   updateConfig() {
-    const pairs = this.store.card.config ?? [];
-    const text = JSON.stringify(pairs);
+    const { card } = this.store;
+    const pairs = card.config ?? [];
+    const text = JSON.stringify([pairs, card.name, card.state, card.tags]);
     if (text === this.configText) return;
     this.configText = text;
     this.configBox.hidden = pairs.length === 0;
     this.configBox.replaceChildren(this.configBox.children[0], configTable(pairs));
+    const { started_at: at, state, tags, directory } = card;
+    /** @type {[string, string][]} */
+    const facts = [
+      ["Path", `${card.project}/${card.run_id}`], ["Read with", readerOf(card)],
+      ["Directory", directory], ["Started", `${dayText(at)}, ${clockText(at)}`],
+      ["State", state], ["Tags", tags?.join(", ")],
+    ];
+    this.runBox.replaceChildren(this.runBox.children[0], configTable(facts.filter(([, value]) => value)));
   }
 
   /** Put every card where it belongs; what is in its place is not touched. */
@@ -283,11 +301,15 @@ export class BoardView {
       groups.get(id)?.cards.push(card);
     };
     for (const key of pinned) {
-      if (this.cards.has(key)) add("charts", PINNED, this.cards.get(key));
+      for (const kind of ["line", "media"]) {
+        const card = this.cards.get(`${kind} ${key}`);
+        if (card) add("charts", PINNED, card);
+      }
     }
     for (const { name, tab, panels } of this.store.layout) {
-      for (const { key, title } of panels) {
-        const card = this.cards.get(key);
+      for (const place of panels) {
+        const { key, title } = place;
+        const card = this.cards.get(idOf(place));
         const cut = isDeep ? key.lastIndexOf("/") : -1;
         const isAway = card === this.enlarged || (pinned.includes(key) && tab !== "system");
         setText(card.title, isAway ? key : cut > 0 ? key.slice(cut + 1) : title);
@@ -300,6 +322,8 @@ export class BoardView {
       }
     }
     this.controls.showFound(found, all);
+    this.isVain = all > 0 && !found;
+    this.updateTabs();
     const isSearched = found < all;
     /** @type {Record<string, HTMLElement[]>} */
     const roots = { charts: [], system: [] };
@@ -307,6 +331,7 @@ export class BoardView {
     const singles = { charts: 0, system: 0 };
     for (const [id, { tab, name, cards }] of groups) {
       const section = this.section(id, tab, name);
+      cards.sort((a, b) => Number(!a.points) - Number(!b.points)); // lines are alike in height
       const shown = cards.filter((card) => !card.root.hidden);
       const spans = shown.reduce((sum, card) => sum + ownSpan(card), 0);
       const isSized = shown.length === 1 && this.spanOf(shown[0]) !== spans;
@@ -318,6 +343,7 @@ export class BoardView {
       singles[tab] += Number(isSingle);
       section.root.classList.toggle("nbt-is-single", isSingle);
       section.root.classList.toggle("nbt-is-bare", isAlone && !name);
+      section.isPlain = spans === shown.length;
       section.across = isSingle ? 1 : isSized ? MOST_COLUMNS : Math.max(spans, 2);
       section.root.toggleAttribute("open", isSearched || !folded.includes(id));
       keepOrder(section.grid, cards.filter((c) => c !== this.enlarged).map((c) => c.root));
@@ -339,18 +365,15 @@ export class BoardView {
     const wanted = new Set();
     for (const { tab, panels } of this.store.layout) {
       for (const place of panels) {
-        wanted.add(place.key);
         if (place.kind === "line") place.isTimed = tab === "system";
-        const old = this.cards.get(place.key);
-        if (old?.place.kind === place.kind) {
-          old.place = place;
-          continue;
-        }
-        if (old) this.removeCard(old);
-        this.addCard(place, tab);
+        const id = idOf(place);
+        wanted.add(id);
+        const old = this.cards.get(id);
+        if (old) old.place = place;
+        else this.addCard(place, tab);
       }
     }
-    for (const card of this.cards.values()) if (!wanted.has(card.place.key)) this.removeCard(card);
+    for (const card of this.cards.values()) if (!wanted.has(idOf(card.place))) this.removeCard(card);
   }
 
   /**
@@ -359,11 +382,12 @@ export class BoardView {
    */
   addCard(place, tab) {
     const card = /** @type {any} */ (this.makeCard(place));
-    this.cards.set(place.key, card);
+    this.cards.set(idOf(place), card);
+    this.byRoot.set(card.root, card);
     const tools = element("div", "nbt-tools");
     if (card.unzoom) tools.append(card.unzoom);
     if (tab === "charts") {
-      card.pin = button("Pin to the top", "nbt-icon nbt-i-pin", () => this.togglePin(place.key));
+      card.pin = button("Pin to the top", "nbt-icon nbt-i-pin", () => this.togglePin(card));
       tools.append(card.pin);
     }
     card.full = button("Full screen", "nbt-icon nbt-i-full", () =>
@@ -376,7 +400,7 @@ export class BoardView {
     head.insertBefore(tools, card.value?.parentNode === head ? card.value : null);
     card.root.append(grip);
     this.seen?.observe(card.root);
-    const plot = card.root.querySelector(".nbt-plot");
+    const plot = card.root.querySelector(".nbt-plot, .nbt-media");
     if (plot) this.resized?.observe(plot);
   }
 
@@ -390,11 +414,11 @@ export class BoardView {
   removeCard(card) {
     if (card === this.enlarged) this.dialog.close();
     this.seen?.unobserve(card.root);
-    const plot = card.root.querySelector(".nbt-plot");
+    const plot = card.root.querySelector(".nbt-plot, .nbt-media");
     if (plot) this.resized?.unobserve(plot);
     this.loop.forget(card);
     card.remove();
-    this.cards.delete(card.place.key);
+    this.cards.delete(idOf(card.place));
   }
 
   /**
@@ -420,13 +444,14 @@ export class BoardView {
     return section;
   }
 
-  /** @param {string} key */
-  togglePin(key) {
+  /** @param {any} card */
+  togglePin(card) {
+    const { key } = card.place;
     const { pinned } = this.store.options;
     const rest = pinned.filter((one) => one !== key);
     const isPinned = rest.length < pinned.length;
     this.store.setOptions({ pinned: isPinned ? rest : [...rest, key] });
-    this.cards.get(key)?.pin.focus();
+    card.pin.focus();
   }
 
   fitColumns() {
@@ -444,8 +469,10 @@ export class BoardView {
     for (const [tab, wanted] of Object.entries(this.outer)) {
       this.panels[tab].style.setProperty("--nbt-outer", fit(wanted));
     }
-    for (const { grid, across } of this.sections.values()) {
-      grid.style.setProperty("--nbt-across", fit(across));
+    for (const { grid, across, isPlain } of this.sections.values()) {
+      // Five as three and two, not as four and one.
+      const rows = isPlain ? Math.ceil(across / this.columns) : 1;
+      grid.style.setProperty("--nbt-across", fit(Math.ceil(across / rows)));
     }
     for (const card of this.cards.values()) this.size(card);
   }
@@ -463,7 +490,7 @@ export class BoardView {
     card.root.style.gridColumn = `span ${span}`;
     if (height) card.root.style.setProperty("--nbt-height", `${height}px`);
     else card.root.style.removeProperty("--nbt-height");
-    card.pin?.setAttribute("aria-pressed", String(isPinned));
+    if (card.pin) card.pin.ariaPressed = String(isPinned);
   }
 
   /** @param {any} card @param {number} span @param {number} height */
@@ -544,6 +571,28 @@ export class BoardView {
     }
   }
 
+  /**
+   * Charts that are zoomed at once ask once: the kernel reads the run for every ask.
+   * @param {Record<string, any>} message
+   * @param {(message: Record<string, any>) => Promise<any>} ask
+   */
+  askTogether(message, ask) {
+    const id = `${message.x} ${message.from} ${message.to}`;
+    let batch = this.batches.get(id);
+    if (!batch) {
+      const send = () => {
+        this.batches.delete(id);
+        return ask({ ...message, keys });
+      };
+      /** @type {string[]} */
+      const keys = [];
+      batch = { keys, answer: Promise.resolve().then(send) };
+      this.batches.set(id, batch);
+    }
+    batch.keys.push(...message.keys);
+    return batch.answer;
+  }
+
   /** @param {string} message */
   showError(message) {
     setText(this.error, message);
@@ -559,7 +608,15 @@ const EVERYTHING = {
 /** How many columns a panel needs where nobody sized it. @param {any} card */
 function ownSpan(card) {
   const [kind] = (card.place.type ?? "").split("-");
-  return /** @type {Record<string, number>} */ (MEDIA_COLUMNS)[kind] ?? 1;
+  return Number(/** @type {Record<string, number>} */ (MEDIA_COLUMNS)[kind]) || 1;
+}
+
+/**
+ * Numbers and media may have one key, and a metric of the run one of the machine's.
+ * @param {import("./wire.js").Place} place
+ */
+function idOf(place) {
+  return `${"isTimed" in place && place.isTimed ? "system" : place.kind} ${place.key}`;
 }
 
 /**
