@@ -270,7 +270,7 @@ def _checked(name: str, value: Any) -> Any:
     text = _CONSOLE_ALIASES.get(text, text) if name == "console" else text
     if name in _CHOICES and text not in _CHOICES[name]:
         raise SettingError(name, value, _CHOICES[name])
-    if name == "project" and not text.strip():
+    if name == "project" and not text:
         raise SettingError.empty_project(text)
     return text
 

@@ -21,6 +21,8 @@ LOOP = """for step in range({steps}):
     time.sleep(0.01)"""
 FINISH = "run.finish()"
 
+#: The board in the place of the picture that an ended run leaves.
+ENDED = "document.querySelector('[class^=nbt-picture] .nbt-state')"
 PICTURES = "[...document.querySelectorAll('.jp-OutputArea img')]"
 DRAWN = f"{PICTURES}.every(i => i.complete && i.naturalWidth > 0)"
 BOARD = "document.querySelector('.nbtrack')"
@@ -77,6 +79,7 @@ def test_the_board_moves_while_the_cell_is_busy_and_then_is_a_picture(
     nb.until(nb.done(2))
     nb.until(f"{PICTURES}.length === 3 && !{BOARD}")
     nb.run(3)
+    nb.until(ENDED)
     nb.until(DRAWN)
     assert "finished" in nb.outputs(2)
     assert set(nb.errors) <= own_errors
@@ -88,7 +91,8 @@ def test_a_saved_notebook_shows_its_pictures_to_a_stranger(
     nb = open_notebook("saved", [SETUP, INIT, LOOP.format(steps=40), FINISH])
     for cell in range(4):
         nb.run(cell)
-    nb.until(f"{PICTURES}.length === 3 && !{BOARD}")
+    nb.until(f"{PICTURES}.length === 3")
+    nb.until(ENDED)
     nb.save()
     nb.shut_down()
     saved = (server.root / "saved.ipynb").read_text("utf-8")
