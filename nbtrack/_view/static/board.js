@@ -95,6 +95,7 @@ export default () => {
     if (store.kernel === word || (store.kernel === GONE && !isHeard)) return;
     if (!store.kernel) store.goneAt = performance.now();
     store.kernel = word;
+    if (!word) places?.start();
     if (word === GONE) {
       places?.shut();
       const error = new Error("The kernel has gone before it answered.");

@@ -61,7 +61,7 @@ export function inPlaces(model, build) {
     if (whole.comm_live === false) shut();
   });
   const start = () => {
-    if (isOver) return;
+    isOver = false; // a kernel that was thought gone is heard again
     observer.observe(document.body, { childList: true, subtree: true });
     look();
   };
