@@ -51,9 +51,11 @@ _WATCH = """() => {
   window.drawn = [];
   const seen = new WeakSet();
   const look = () => {
-    for (const line of document.querySelectorAll(".nbt-plot .js-line")) {
-      const plot = line.closest(".nbtrack");
-      if (!seen.has(plot)) { seen.add(plot); window.drawn.push(Date.now() / 1000); }
+    for (const chart of document.querySelectorAll(".nbt-chart[data-end]")) {
+      const board = chart.closest(".nbtrack");
+      if (seen.has(board) || !board.querySelector('[data-state="running"]')) continue;
+      seen.add(board);
+      window.drawn.push(Date.now() / 1000);
     }
     requestAnimationFrame(look);
   };
@@ -123,7 +125,7 @@ def _long_tasks(lab: Any, browser: Any) -> list[float]:
     """Give the durations in ms of what came after the first paint."""
     for notebook in _opened(lab, browser, "moving", _MOVING):
         notebook.start(0)
-        charts = "document.querySelectorAll('.nbt-plot .js-line').length >= 20"
+        charts = "document.querySelectorAll('.nbt-chart[data-end]').length >= 20"
         notebook.until(charts)
         painted = notebook.ask("performance.now()")
         notebook.until(notebook.done(0))
