@@ -238,7 +238,7 @@ def _show(run: Run, recorder: CellRecorder, kind: str) -> None:
     from nbtrack._store.rundir import RunDir
     from nbtrack._view.asks import Desk, Reach
     from nbtrack._view.board import Board
-    from nbtrack._view.sources import sources_of
+    from nbtrack._view.sources import pages, sources_of
     from nbtrack._view.static_bundle import board_bundle, restated
 
     following, directory = run.following, RunDir(Path(run.dir))
@@ -352,15 +352,6 @@ def _leave_pictures(run: Run, recorder: CellRecorder, board: Board) -> None:
 
     recorder.listeners.append(hear)
     run.at_finish("show the board", finish)
-
-
-def pages(
-    value: Any, run_path: Path, ask: dict[str, Any], /
-) -> tuple[dict[str, Any], list[bytes]]:
-    """Give a page of a logged table; pyarrow is imported when somebody asks."""
-    from nbtrack._media.table_page import answer
-
-    return answer(value, run_path, ask)
 
 
 def publish(bundle: dict[str, str]) -> None:

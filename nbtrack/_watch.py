@@ -151,13 +151,14 @@ class Watch:
         if self._view is None:
             from nbtrack._view.asks import Desk, Reach
             from nbtrack._view.live import LiveView
+            from nbtrack._view.sources import pages
             from nbtrack._view.static_bundle import board_bundle, restated
 
             board = self._followed_board()
             reach = Reach(
                 directory=self._directory,
                 refeed=self._following.refeed,
-                pages=_notebook.pages,
+                pages=pages,
             )
             self._view = LiveView(
                 board,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbtrack._view import table_widget, widgets, wire
 from nbtrack._view.asks import Desk
+from nbtrack._view.sources import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from nbtrack._view.asks import Reach
     from nbtrack._view.board import Board
@@ -55,7 +55,7 @@ class _Viewer:
         self, board: Board, reach: Reach, catch_up: Callable[[], None]
     ) -> None:
         self._board = board
-        self._desk = Desk(board, replace(reach, pages=reach.pages or _pages))
+        self._desk = Desk(board, replace(reach, pages=reach.pages or pages))
         self._catch_up = catch_up
         self._cursor = wire.Cursor()
         self._lock = Lock()  # a subshell may hear while another thread sends
@@ -91,12 +91,3 @@ class _Viewer:
         with contextlib.suppress(ImportError, OSError):  # the board says what it lacks
             carrier = widgets.plotly_widget().model_id
         self._widget.plotly = carrier
-
-
-def _pages(
-    value: Any, run_path: Path, ask: dict[str, Any], /
-) -> tuple[dict[str, Any], list[bytes]]:
-    """Give a page of a logged table; pyarrow is imported when somebody asks."""
-    from nbtrack._media.table_page import answer
-
-    return answer(value, run_path, ask)

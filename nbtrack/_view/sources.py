@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbtrack._view.board import Sources
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nbtrack._store.rundir import RunDir
 
 
@@ -25,3 +27,12 @@ def sources_of(run: RunDir, *, with_machine: bool = True) -> Sources:
         console=ConsoleTail(run),
         system=SystemTail(run),
     )
+
+
+def pages(
+    value: Any, run_path: Path, ask: dict[str, Any], /
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Give a page of a logged table; pyarrow is imported when somebody asks."""
+    from nbtrack._media.table_page import answer
+
+    return answer(value, run_path, ask)

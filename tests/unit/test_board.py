@@ -389,7 +389,7 @@ from nbtrack import _notebook
 from nbtrack._store.rundir import RunDir
 from nbtrack._view.asks import Desk, Reach
 from nbtrack._view.board import Board
-from nbtrack._view.sources import sources_of
+from nbtrack._view.sources import pages, sources_of
 from nbtrack._view.wire import Cursor, pack
 
 run = nbtrack.init(project="p", view="off", settings={"quiet": True})
@@ -398,7 +398,7 @@ sources = sources_of(directory)
 facts = lambda: _notebook.card(run)
 board = Board(facts, following.rules, following.summary, sources=sources)
 following.follow(board)
-desk = Desk(board, Reach(directory=directory, pages=_notebook.pages))
+desk = Desk(board, Reach(directory=directory, pages=pages))
 for step in range(3000):
     run.log({"a": step, "b/c": -step})
     if step % 500 == 0:
